@@ -1,0 +1,48 @@
+/* finerouter/log.h - what a person and a log file see of a run, and how a run is asked to stop. */
+#ifndef FINEROUTER_LOG_H
+#define FINEROUTER_LOG_H
+
+#include "finerouter/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Opens <path> for appending JSON lines (one object an event, each with "time", "event"); NULL closes it. */
+FR_NODISCARD fr_status fr_log_open(const char *path);
+
+/* 0 quiet, 1 normal, 2 verbose. Warnings and errors are always shown. */
+void fr_log_level(int level);
+
+/* A line for the person, on stderr, and an event {"event":"info","text":...} in the log. */
+void fr_log(const char *format, ...) FR_PRINTF(1, 2);
+void fr_log_verbose(const char *format, ...) FR_PRINTF(1, 2);
+void fr_log_warn(const char *format, ...) FR_PRINTF(1, 2);
+
+/* An event with numbers for the log file only: fr_log_event("epoch", "stage=s epoch=d loss=f", "classifier", 3, 0.5).
+ * Types: s const char *, d int64_t (pass (int64_t)), f double. */
+void fr_log_event(const char *event, const char *fields, ...);
+
+/* Progress of long work: on a terminal one bar with rate and ETA, redrawn at most 10 times a second; else a plain line
+ * at most every 10 seconds and one at the end. total < 0: unknown. Nested calls are not supported. Not thread-safe: advance from
+ * one thread. */
+typedef struct fr_progress {
+    const char *what, *unit;
+    int64_t total, done;
+    double started, shown;
+    char note[96];
+} fr_progress;
+
+void fr_progress_begin(fr_progress *progress, const char *what, const char *unit, int64_t total);
+void fr_progress_add(fr_progress *progress, int64_t more);
+void fr_progress_note(fr_progress *progress, const char *format, ...) FR_PRINTF(2, 3); /* e.g. "dev loss .412" */
+void fr_progress_end(fr_progress *progress);
+
+double fr_seconds(void); /* monotonic clock */
+
+/* Ctrl-C and SIGTERM set a flag; long work asks it between steps, writes its checkpoint and returns fr_interrupted().
+ * A second Ctrl-C ends the process at once. */
+void fr_interrupt_install(void);
+bool fr_interrupt_wanted(void);
+fr_status fr_interrupted(void); /* FR_INTERRUPTED with its text */
+
+#endif
