@@ -1,0 +1,78 @@
+/* device.h - where tensors live and kernels run. Nothing above src/ops asks which device it is. */
+#ifndef FR_DEVICE_H
+#define FR_DEVICE_H
+
+#include "finerouter/status.h"
+#include "kernels.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum fr_dtype { FR_F32, FR_F64, FR_BF16, FR_I32, FR_I64 } fr_dtype;
+size_t fr_dtype_bytes(fr_dtype dtype);
+
+typedef struct fr_device {
+    int kind;                   /* FR_DEVICE_CPU, FR_DEVICE_REF, FR_DEVICE_CUDA, ... (config.h); never AUTO */
+    fr_dtype real;              /* type of activations and parameters */
+    const fr_kernels *kernels;
+    fr_queue *queue;            /* NULL on the CPU */
+    int threads;
+    char description[160];      /* "cpu: f32 AVX2, 2 threads, oneDNN 2.6.3" */
+    void *(*allocate)(struct fr_device *device, size_t bytes); /* 64-byte aligned, zeroed */
+    void (*release)(struct fr_device *device, void *memory);
+    void (*copy_in)(struct fr_device *device, void *to, const void *from_host, size_t bytes);
+    void (*copy_out)(struct fr_device *device, void *to_host, const void *from, size_t bytes);
+    void (*copy)(struct fr_device *device, void *to, const void *from, size_t bytes);
+    void (*zero)(struct fr_device *device, void *memory, size_t bytes);
+    void (*synchronize)(struct fr_device *device);
+} fr_device;
+
+/* kind: an FR_DEVICE_ choice. AUTO takes cpu when there is no GPU and says so. threads 0 = all cores. cuda in a build without CUDA: one clear line. */
+FR_NODISCARD fr_status fr_device_open(fr_device **device, int kind, int threads);
+void fr_device_close(fr_device *device);
+
+/* Tensors view memory; arenas own it. Passed by value; row-major, contiguous. */
+typedef struct fr_tensor {
+    void *data;
+    fr_device *device;
+    fr_dtype dtype;
+    int rank;
+    int64_t shape[4];
+} fr_tensor;
+
+int64_t fr_tensor_count(const fr_tensor *tensor); /* elements */
+size_t fr_tensor_bytes(const fr_tensor *tensor);
+
+/* The first `rows` rows of the leading dimension; FR_CHECKs the bound. */
+fr_tensor fr_tensor_rows(fr_tensor tensor, int64_t first, int64_t rows);
+/* The same elements under another shape. */
+fr_tensor fr_tensor_view(fr_tensor tensor, int rank, const int64_t *shape);
+
+/* Host transfers as f32 whatever the device's real type is (n = all elements); `ids` forms for I32/I64. Synchronous. */
+void fr_tensor_set(fr_tensor tensor, const float *host);
+void fr_tensor_get(fr_tensor tensor, float *host);
+void fr_tensor_set_f64(fr_tensor tensor, const double *host); /* exact on ref; for tests and checkpoints of ref */
+void fr_tensor_get_f64(fr_tensor tensor, double *host);
+void fr_tensor_set_raw(fr_tensor tensor, const void *host); /* the tensor's own type */
+void fr_tensor_get_raw(fr_tensor tensor, void *host);
+void fr_tensor_zero(fr_tensor tensor);
+void fr_tensor_copy(fr_tensor to, fr_tensor from); /* same device, type and count */
+
+/* An arena owns one block. The same layout function runs twice: first to measure (data stays NULL), then for real:
+ *
+ *     fr_arena *arena = fr_arena_create(device);
+ *     layout(model, arena);  fr_arena_commit(arena);  layout(model, arena);
+ */
+typedef struct fr_arena fr_arena;
+fr_arena *fr_arena_create(fr_device *device);
+void fr_arena_close(fr_arena *arena); /* accepts NULL */
+fr_tensor fr_arena_tensor(fr_arena *arena, fr_dtype dtype, int rank, const int64_t *shape);
+void fr_arena_commit(fr_arena *arena); /* allocates what was measured and starts again at its beginning */
+size_t fr_arena_bytes(const fr_arena *arena);
+
+/* Shape helper: fr_arena_tensor(arena, dtype, FR_SHAPE(N, C)) */
+#define FR_SHAPE(...)                                                                                                  \
+    (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
+
+#endif
