@@ -1,4 +1,5 @@
-/* safetensors.h - Hugging Face's tensor files: 8-byte little-endian header size, JSON header, raw data. Sizes and offsets are checked before use. */
+/* safetensors.h - Hugging Face's tensor files: 8-byte little-endian header size, JSON header, raw data. Sizes and
+ * offsets are checked before use. */
 #ifndef FR_IO_SAFETENSORS_H
 #define FR_IO_SAFETENSORS_H
 
@@ -13,7 +14,8 @@ FR_NODISCARD fr_status fr_safetensors_open(fr_safetensors **file, const char *pa
 void fr_safetensors_close(fr_safetensors *file);
 bool fr_safetensors_has(const fr_safetensors *file, const char *name);
 /* F32, F16, BF16 and F64 tensors as f32; the shape must be exactly this one. */
-FR_NODISCARD fr_status fr_safetensors_read(const fr_safetensors *file, const char *name, int rank, const int64_t *shape, float *out);
+FR_NODISCARD fr_status fr_safetensors_read(const fr_safetensors *file, const char *name, int rank, const int64_t *shape,
+                                           float *out);
 
 typedef struct fr_safetensor {
     const char *name;
