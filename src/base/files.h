@@ -16,7 +16,8 @@ FR_NODISCARD fr_status fr_make_folders(const char *path); /* mkdir -p; error nam
 FR_NODISCARD fr_status fr_file_read(char **data, size_t *bytes, const char *path, size_t limit);
 
 /* Atomic replacement in three steps:
- *   fr_replace_begin(&temporary, path)   a name beside path, e.g. "runs/a/.metrics.json.tmp-4711"; checks the folder can be written
+ *   fr_replace_begin(&temporary, path)   a name beside path, e.g. "runs/a/.metrics.json.tmp-4711"; checks the folder
+ * can be written
  *   ... write that file and close it ...
  *   fr_replace_end(temporary, path)      fsync file, rename, fsync folder; frees temporary
  * or fr_replace_cancel(temporary)        unlink and free. */
@@ -24,7 +25,8 @@ FR_NODISCARD fr_status fr_replace_begin(char **temporary, const char *path);
 FR_NODISCARD fr_status fr_replace_end(char *temporary, const char *path);
 void fr_replace_cancel(char *temporary);
 
-/* The three together for a text or block in memory. "No space left on device" comes back as an error that names path and size. */
+/* The three together for a text or block in memory. "No space left on device" comes back as an error that names path
+ * and size. */
 FR_NODISCARD fr_status fr_file_write(const char *path, const void *data, size_t bytes);
 
 /* Makes `to` the same content as `from`: a hard link where possible, else a copy; replaces `to` atomically. */

@@ -13,7 +13,7 @@ typedef struct fr_hash fr_hash;
 
 fr_hash *fr_hash_create(void);
 void fr_hash_add(fr_hash *hash, const void *data, size_t bytes);
-void fr_hash_add_text(fr_hash *hash, const char *text); /* with its length, so that "ab","c" differs from "a","bc" */
+void fr_hash_add_text(fr_hash *hash, const char *text);   /* with its length, so that "ab","c" differs from "a","bc" */
 void fr_hash_end(fr_hash *hash, char hex[FR_HASH_CHARS]); /* writes the digits and destroys the hash */
 
 /* Of a whole file. */

@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *fr_alloc(size_t bytes);                                /* uninitialised; free() it */
-void *fr_calloc(size_t count, size_t bytes_each);            /* zeroed; aborts on overflow */
+void *fr_alloc(size_t bytes);                     /* uninitialised; free() it */
+void *fr_calloc(size_t count, size_t bytes_each); /* zeroed; aborts on overflow */
 void *fr_realloc(void *old, size_t bytes);
-char *fr_strdup(const char *text);                           /* NULL stays NULL */
+char *fr_strdup(const char *text); /* NULL stays NULL */
 char *fr_strndup(const char *text, size_t bytes);
 char *fr_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* malloc'd */
 

@@ -1,4 +1,5 @@
-/* rng.h - counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+/* rng.h - counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC
+ * 2011).
  *
  * A number depends only on (seed, stream, index), never on what was drawn before: a resumed run, another number of
  * threads or another number of ranks draw the same. A stream names a use: FR_STREAM("dropout", step, layer). */
