@@ -90,6 +90,15 @@ done:
 
 static fr_status read_mapping(reader *r, const char *section);
 
+static bool is_section(const char *word)
+{
+    size_t length = strlen(word);
+    for (int64_t i = 0; i < fr_options_count; i++)
+        if (strncmp(fr_options[i].key, word, length) == 0 && fr_options[i].key[length] == '.')
+            return true;
+    return false;
+}
+
 /* The value after `key`; section NULL at the top level. */
 static fr_status read_value(reader *r, const char *section, const char *key)
 {
@@ -102,7 +111,9 @@ static fr_status read_value(reader *r, const char *section, const char *key)
     FR_TRY_GOTO(next(r, &event), done);
     if (event.type == YAML_MAPPING_START_EVENT && !section) {
         yaml_event_delete(&event);
-        status = read_mapping(r, key);
+        status = is_section(key) ? read_mapping(r, key)
+                                 : fr_fail(FR_USAGE, "%s: unknown section %s; the nearest key is %s", key_where, key,
+                                           fr_option_nearest(key));
         goto done;
     }
     snprintf(r->where, sizeof r->where, "%s", key_where);
@@ -125,20 +136,8 @@ done:
     return status;
 }
 
-static bool is_section(const char *word)
-{
-    size_t length = strlen(word);
-    for (int64_t i = 0; i < fr_options_count; i++)
-        if (strncmp(fr_options[i].key, word, length) == 0 && fr_options[i].key[length] == '.')
-            return true;
-    return false;
-}
-
 static fr_status read_mapping(reader *r, const char *section)
 {
-    if (section && !is_section(section))
-        return fr_fail(FR_USAGE, "%s: unknown section %s; did you mean %s?", r->where, section,
-                       fr_option_nearest(section));
     for (;;) {
         yaml_event_t event;
         FR_TRY(next(r, &event));
