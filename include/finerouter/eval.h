@@ -1,4 +1,8 @@
-/* finerouter/eval.h - routers against each other: quality, regret, cost, significance. */
+/* finerouter/eval.h - routers against each other: quality, regret, cost, significance.
+ *
+ * A router is a table of scores. Evaluation ranks, applies the cost rule (finerouter/route.h) and computes every
+ * metric, so that all routers are measured by the same code. Only observed entries count: a prompt whose chosen model
+ * was not observed is left out of that router's figures, and counted. */
 #ifndef FINEROUTER_EVAL_H
 #define FINEROUTER_EVAL_H
 
@@ -10,13 +14,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The scores a router gives: higher is better. Evaluation ranks, applies the cost rule and computes every metric, so a router is no more than this table. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The scores a router gives: higher is better, NaN cannot be chosen. */
 typedef struct fr_scores {
     const char *name;
     int64_t N, M;
-    float *score;    /* (N, M), rows outside dev and test may be NaN */
-    float *tie;      /* (N, M) breaks ties (s2), or NULL */
-    bool expectation; /* random: metrics are the expectation over models, score is not read */
+    float *score;     /* (N, M), rows outside dev and test may be NaN */
+    float *tie;       /* (N, M) breaks ties (s2), or NULL */
+    bool expectation; /* random: metrics are the expectation over models, score is not read and may be NULL */
+    bool reference;   /* oracles and best single: route.tolerance leaves their headline figures alone */
     char setting[96]; /* what was chosen on dev, for people: "k = 40", "alpha = .4" */
 } fr_scores;
 
@@ -27,7 +36,7 @@ typedef struct fr_eval_input {
     const fr_config *config;
     const fr_dataset *data;
     struct fr_device *device;
-    const float *embedding; /* (N, d) cached prompt embeddings */
+    const float *embedding; /* (N, d) cached prompt embeddings; NULL when no router needs them */
     int64_t d;
     const float *general; /* (N, M) phase-1 estimates (ipr), or NULL */
 } fr_eval_input;
@@ -35,7 +44,7 @@ typedef struct fr_eval_input {
 /* A baseline: one file under src/eval/baselines. */
 typedef struct fr_baseline {
     const char *name, *help;
-    fr_status (*score)(fr_scores *scores, const fr_eval_input *input);
+    fr_status (*score)(fr_scores *scores, const fr_eval_input *input); /* fills an all-zero struct */
 } fr_baseline;
 
 /* Table of the baselines, in the order of the reports: best_single cheapest random oracle dataset_oracle knn ipr. */
@@ -43,65 +52,97 @@ const fr_baseline *fr_baseline_find(const char *name); /* NULL if it is none */
 int64_t fr_baseline_count(void);
 const fr_baseline *fr_baseline_at(int64_t index);
 
-/* Expected cost of a model, (M): mean training cost; NaN where unknown. The cost rule and tie-breaks use it (a prompt's own cost is not known before it is answered). */
+/* Expected cost of a model's answer in USD, (M): mean training cost; NaN where unknown. The cost rule and tie-breaks
+ * use it (a prompt's own cost is not known before it is answered). */
 void fr_expected_cost(double *cost, const fr_dataset *data);
 
+/* A point of the cost-quality curve: the cost rule at `tolerance`. */
 typedef struct fr_curve_point {
     double tolerance, quality, cost;
+    int64_t scored, priced; /* prompts behind quality, and behind cost */
 } fr_curve_point;
 
 typedef struct fr_result {
     char name[64], setting[96];
-    double quality;            /* sample average over scored test prompts */
-    double quality_by_source;  /* average over sources */
-    double cost;               /* mean USD of a prompt; NaN when unknown */
-    double regret;             /* mean of (oracle - router) */
-    double gap_closed;         /* (router - best single) / (oracle - best single) of the same prompts; NaN when there is no gap */
-    double *source_quality;    /* (sources) NaN where a source has no test prompt */
-    int64_t scored, left_out;  /* test prompts; chosen model unobserved */
-    fr_curve_point *curve;     /* (points) by tolerance */
+    double quality;           /* sample average over scored prompts */
+    double quality_by_source; /* average over the sources that have scored prompts */
+    double cost;              /* mean USD of a prompt over scored prompts of known cost; NaN when there is none */
+    double regret;            /* mean of (oracle - router), the oracle being the prompt's best observed quality */
+    double gap_closed;        /* (router - best single) / (oracle - best single) over the scored prompts where the
+                               * best single model was observed; NaN when there is no gap */
+    int64_t sources;
+    double *source_quality;   /* (sources) NaN where a source has no scored prompt */
+    int64_t scored, left_out; /* prompts; left out: chosen model unobserved */
+    fr_curve_point *curve;    /* (points) by tolerance, over config.eval.tolerances */
     int64_t points;
-    float *prompt_quality;     /* (N) quality of the chosen model, NaN outside test or left out: for the bootstrap */
-    float *prompt_cost;        /* (N) */
+    int64_t N;
+    float *prompt_quality; /* (N) quality of the chosen model, NaN outside the split or left out: for the bootstrap */
+    float *prompt_cost;    /* (N) USD, NaN unknown */
+    float *prompt_best_single; /* (N) quality of the model that is best on train; NaN outside the split or unobserved */
     double seed_quality_std;   /* over seeds, NaN with one */
-    double vs_full, vs_full_low, vs_full_high, vs_full_p; /* full - this router: mean, 95% interval, two-sided p; NaN without bootstrap */
+    double vs_full, vs_full_low, vs_full_high, vs_full_p; /* full - this router: mean, 95% interval, two-sided p; NaN
+                                                           * without bootstrap and for full itself */
 } fr_result;
 
-void fr_result_close(fr_result *result);
+void fr_result_close(fr_result *result); /* accepts an all-zero struct */
 
-/* Test metrics of one router at config.route.tolerance, and its curve over config.eval.tolerances. split: FR_SPLIT_TEST, or DEV for choices. */
-void fr_evaluate(fr_result *result, const fr_scores *scores, const fr_dataset *data, const fr_config *config, int split);
+/* Metrics of one router at config.route.tolerance, and its curve over config.eval.tolerances. split: FR_SPLIT_TEST, or
+ * FR_SPLIT_DEV for choices. Everything that `result` held before is ignored. */
+void fr_evaluate(fr_result *result, const fr_scores *scores, const fr_dataset *data, const fr_config *config,
+                 int split);
 
-/* Mean quality over a split of always taking each prompt's best-scored model: what choices on dev compare. Prompts with the chosen model unobserved are left out. */
+/* One result out of the folds of a cross-validation: fold[f] was evaluated on its own test prompts; no prompt may be
+ * tested twice. data: the same prompts in the same order, under whatever split. */
+void fr_results_pool(fr_result *pooled, const fr_result *const *fold, int64_t folds, const fr_dataset *data);
+
+/* Mean quality over a split of always taking each prompt's best-scored model: what choices on dev compare. Prompts with
+ * the chosen model unobserved are left out; NaN when none remains. score, tie (N, M), tie may be NULL; cost (M). */
 double fr_routed_quality(const float *score, const float *tie, const fr_dataset *data, const double *cost, int split);
 
-/* The value of `grid` (count) of highest dev quality after smoothing with its neighbours ([1 2 1] / 4), ties to the middle of a plateau: one dev split is noisy. quality (count). Returns the index. */
+/* Index of the highest of `quality` (count, by an ordered grid) after smoothing with its neighbours, [1 2 1] / 4 (at
+ * the ends and beside NaN by the weights that remain): one dev split is noisy. Ties: the middle of the longest plateau,
+ * the first of equals. A NaN is never chosen unless all are. */
 int64_t fr_choose_smoothed(const double *quality, int64_t count);
 
-/* Paired bootstrap over test prompts (seeded; `resamples` times): fills vs_full* of every result against results[full]. Prompts left out by either are skipped. */
-void fr_bootstrap(fr_result *results, int64_t count, int64_t full, const fr_dataset *data, int64_t resamples, uint64_t seed);
+/* Paired bootstrap over prompts (seeded; `resamples` times): fills vs_full* of every result against results[full].
+ * Prompts left out by either are skipped. Bitwise equal for any number of threads. O(resamples * prompts * count). */
+void fr_bootstrap(fr_result *results, int64_t count, int64_t full, const fr_dataset *data, int64_t resamples,
+                  uint64_t seed);
 
 /* What metrics.json holds beside the routers. */
 typedef struct fr_run_facts {
-    const fr_tasks *tasks;      /* of `full`; NULL when no task was discovered */
-    const int32_t *assignment;  /* (N) by the classifier */
+    const fr_tasks *tasks;     /* of `full`; NULL when no task was discovered */
+    const int32_t *assignment; /* (N) by the classifier; NULL without one */
     double theta, alpha;
-    double stage_seconds[16];
+    double stage_seconds[16]; /* wall time; 0: its result was reused */
     const char *stage_name[16];
     int stages;
-    int64_t truncated;          /* prompts cut by the tokenizer */
+    int64_t truncated; /* prompts cut by the tokenizer */
     const char *encoder, *device, *config_hash;
     double classifier_accuracy; /* test prompts against the vote of their nearest members; NaN when there is none */
-    int64_t seeds, folds;
+    int64_t seeds, folds;       /* folds > 0: every prompt of the data was tested */
 } fr_run_facts;
 
 /* metrics.json, schema 1. NaN becomes null. */
-FR_NODISCARD fr_status fr_metrics_write(const char *path, const fr_result *results, int64_t count, const fr_dataset *data, const fr_run_facts *facts, const fr_config *config);
+FR_NODISCARD fr_status fr_metrics_write(const char *path, const fr_result *results, int64_t count,
+                                        const fr_dataset *data, const fr_run_facts *facts, const fr_config *config);
 
-/* The table for a terminal (UTF-8 or ASCII), one router a line; malloc'd. */
+/* The table for a terminal, one router a line of at most 100 columns (longer names are cut); malloc'd. */
 char *fr_metrics_table(const fr_result *results, int64_t count, const fr_dataset *data);
 
-/* predictions.jsonl: one object a prompt of dev and test: id, split, task (null: none), task_probability, s1, s2, score (objects by model), ranking (models, best first). */
-FR_NODISCARD fr_status fr_predictions_write(const char *path, const fr_dataset *data, const fr_tasks *tasks, const int32_t *assignment, const float *probability, const float *s1, const float *s2, const float *score);
+/* predictions.jsonl: one object a prompt of dev and test: id, split, task (index; null: none), task_name,
+ * task_probability, s1, s2, score (objects by model), ranking (models, best first). tasks, probability, s1 and s2 may
+ * be NULL and become null. s1, s2, score (N, M), assignment, probability (N). */
+FR_NODISCARD fr_status fr_predictions_write(const char *path, const fr_dataset *data, const fr_tasks *tasks,
+                                            const int32_t *assignment, const float *probability, const float *s1,
+                                            const float *s2, const float *score);
 
+/* cards.json, which the report shows as task explorer: {"schema": 1, "models": [...], "tasks": [{id, name, size,
+ * examples (the nearest prompts: text, source; long texts are cut), mix {source: members}, ranking [models], candidates
+ * [models], coverage, mean {model: quality}, median {model: quality}, cohesion_inside, cohesion_outside}]}. */
+FR_NODISCARD fr_status fr_cards_write(const char *path, const fr_tasks *tasks, const fr_dataset *data);
+
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -1,0 +1,34 @@
+/* The table of baselines. */
+#include "eval/internal.h"
+
+#include <string.h>
+
+static const fr_baseline table[] = {
+    {"best_single", "always the model that is best on the training prompts", fr_baseline_best_single},
+    {"cheapest", "always the model of lowest expected cost", fr_baseline_cheapest},
+    {"random", "a model at random, in expectation", fr_baseline_random},
+    {"oracle", "upper bound: the best model of each prompt, cheapest among equals", fr_baseline_oracle},
+    {"dataset_oracle", "upper bound: the best model of each prompt's source", fr_baseline_dataset_oracle},
+    {"knn", "mean quality over the k nearest training prompts", fr_baseline_knn},
+    {"ipr", "one quality estimator for all prompts (phase 1 alone)", fr_baseline_ipr},
+};
+
+int64_t fr_baseline_count(void)
+{
+    return sizeof table / sizeof *table;
+}
+
+const fr_baseline *fr_baseline_at(int64_t index)
+{
+    FR_CHECK(index >= 0 && index < fr_baseline_count(), "baseline %lld of %lld", (long long)index,
+             (long long)fr_baseline_count());
+    return &table[index];
+}
+
+const fr_baseline *fr_baseline_find(const char *name)
+{
+    for (int64_t b = 0; b < fr_baseline_count(); b++)
+        if (!strcmp(table[b].name, name))
+            return &table[b];
+    return NULL;
+}

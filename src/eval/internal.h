@@ -1,0 +1,35 @@
+/* internal.h - what the files of src/eval share. */
+#ifndef FR_EVAL_INTERNAL_H
+#define FR_EVAL_INTERNAL_H
+
+#include "finerouter/eval.h"
+
+/* Mean quality of each model over its observed training prompts, (M); NaN if there is none. source >= 0: of that source
+ * only. */
+void fr_train_means(double *mean, const fr_dataset *data, int32_t source);
+
+/* The model of highest training mean; equal ones by cost, then order. */
+int64_t fr_best_single(const fr_dataset *data);
+
+/* Best observed quality of a prompt; NaN if there is none. */
+float fr_prompt_oracle(const fr_dataset *data, int64_t i);
+
+/* Names of routers that read the answers or the source: upper bounds, no competitors. */
+bool fr_router_is_bound(const char *name);
+
+/* The best of the results that are no bounds, by quality; -1 if none was scored. */
+int64_t fr_best_router(const fr_result *results, int64_t count);
+
+/* fr_scores with a zeroed table of the data's size. */
+void fr_scores_begin(fr_scores *scores, const char *name, const fr_dataset *data);
+
+/* The baselines, for the table. */
+fr_status fr_baseline_best_single(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_cheapest(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_random(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_oracle(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_dataset_oracle(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_knn(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_ipr(fr_scores *scores, const fr_eval_input *input);
+
+#endif

@@ -1,0 +1,281 @@
+/* Metrics and baselines on the data of eval_data.h, all values worked out by hand. */
+#include "eval/internal.h"
+#include "eval_data.h"
+#include "test.h"
+
+static double tolerances[] = {0, .2, 1};
+
+static fr_config config_with(double tolerance)
+{
+    fr_config config = {0};
+    config.route.tolerance = tolerance;
+    config.eval.tolerances = (fr_reals){3, tolerances};
+    return config;
+}
+
+static fr_result run(fr_status (*baseline)(fr_scores *, const fr_eval_input *), double tolerance, int split)
+{
+    fr_dataset data = small_data();
+    fr_config config = config_with(tolerance);
+    fr_eval_input input = {.config = &config, .data = &data};
+    fr_scores scores = {0};
+    fr_result result;
+    assert_ok(baseline(&scores, &input));
+    fr_evaluate(&result, &scores, &data, &config, split);
+    fr_scores_close(&scores);
+    return result;
+}
+
+static void expected_cost(void **state)
+{
+    (void)state;
+    fr_dataset data = small_data();
+    double cost[3], mean[3];
+    fr_expected_cost(cost, &data);
+    assert_close(cost[0], .02, 1e-8);
+    assert_close(cost[1], .02, 1e-8);
+    assert_close(cost[2], .04, 1e-8); /* over its three known costs */
+    fr_train_means(mean, &data, -1);
+    assert_close(mean[2], 1 / 3.0, 1e-12);
+    fr_train_means(mean, &data, 1);
+    assert_close(mean[0], 0, 0);
+    assert_close(mean[2], 1, 0);
+    assert_int_equal(fr_best_single(&data), 1);
+    float unknown[30];
+    for (int i = 0; i < 30; i++)
+        unknown[i] = NAN;
+    data.cost = unknown;
+    fr_expected_cost(cost, &data);
+    assert_true(isnan(cost[0]));
+}
+
+/* Answers b: 1, 0, 0, and the last prompt is left out, where b was not observed. */
+static void best_single(void **state)
+{
+    (void)state;
+    fr_result r = run(fr_baseline_best_single, .9, FR_SPLIT_TEST); /* a tolerance does not move it */
+    assert_string_equal(r.name, "best_single");
+    assert_string_equal(r.setting, "b");
+    assert_int_equal(r.scored, 3);
+    assert_int_equal(r.left_out, 1);
+    assert_close(r.quality, 1 / 3.0, 1e-12);
+    assert_close(r.source_quality[0], .5, 1e-12);
+    assert_close(r.source_quality[1], 0, 0);
+    assert_close(r.quality_by_source, .25, 1e-12);
+    assert_close(r.cost, .02, 1e-8); /* of two prompts: one cost is unknown */
+    assert_close(r.regret, 2 / 3.0, 1e-12);
+    assert_close(r.gap_closed, 0, 0);
+    assert_close(r.prompt_quality[6], 1, 0);
+    assert_true(isnan(r.prompt_quality[9]) && isnan(r.prompt_quality[0]) && isnan(r.prompt_quality[4]));
+    assert_true(isnan(r.vs_full) && isnan(r.seed_quality_std));
+    fr_result_close(&r);
+}
+
+/* b (cheaper than c), a, c, c */
+static void oracle(void **state)
+{
+    (void)state;
+    fr_result r = run(fr_baseline_oracle, 0, FR_SPLIT_TEST);
+    assert_close(r.quality, .875, 1e-12);
+    assert_close(r.quality_by_source, .875, 1e-12);
+    assert_close(r.source_quality[1], .75, 1e-12);
+    assert_close(r.cost, .0325, 1e-8);
+    assert_close(r.regret, 0, 0);
+    assert_close(r.gap_closed, 1, 1e-12);
+    assert_int_equal(r.left_out, 0);
+    fr_result_close(&r);
+}
+
+/* a for s0, b for s1 (as good there as c, and cheaper): .5, 1, 0, left out */
+static void dataset_oracle(void **state)
+{
+    (void)state;
+    fr_result r = run(fr_baseline_dataset_oracle, 0, FR_SPLIT_TEST);
+    assert_close(r.quality, .5, 1e-12);
+    assert_close(r.gap_closed, .25, 1e-12); /* (.5 - 1 + 1 - 0 + 0 - 0) / (0 + 1 + 1) */
+    assert_int_equal(r.scored, 3);
+    fr_result_close(&r);
+}
+
+/* a: equal in cost to b, first in order */
+static void cheapest(void **state)
+{
+    (void)state;
+    fr_result r = run(fr_baseline_cheapest, 0, FR_SPLIT_TEST);
+    assert_string_equal(r.setting, "a");
+    assert_close(r.quality, .375, 1e-12);
+    assert_close(r.cost, .01, 1e-8);
+    assert_close(r.gap_closed, .25, 1e-12);
+    fr_result_close(&r);
+}
+
+/* Expectations 2.5/3, 1/3, 1/3, and (0 + .5) / 2 where b is missing; costs .08/3, .08/3, .03, .03. */
+static void random_router(void **state)
+{
+    (void)state;
+    fr_result r = run(fr_baseline_random, 0, FR_SPLIT_TEST);
+    assert_close(r.quality, .4375, 1e-7);
+    assert_close(r.cost, (.16 / 3 + .06) / 4, 1e-8);
+    assert_close(r.regret, .4375, 1e-7);
+    assert_close(r.gap_closed, .25, 1e-7);
+    assert_int_equal(r.left_out, 0);
+    assert_int_equal(r.points, 1);
+    assert_close(r.curve[0].quality, .4375, 1e-7);
+    fr_result_close(&r);
+}
+
+/* Scores c 1, b .8, a 0 for every prompt; costs of a and b are equal, so that tolerance 1 keeps the better b. */
+static void curve(void **state)
+{
+    (void)state;
+    fr_dataset data = small_data();
+    fr_config config = config_with(.2);
+    float score[30];
+    for (int i = 0; i < 10; i++)
+        score[3 * i] = 0, score[3 * i + 1] = .8f, score[3 * i + 2] = 1;
+    fr_scores scores = {.name = "x", .N = 10, .M = 3, .score = score};
+    fr_result r;
+    fr_evaluate(&r, &scores, &data, &config, FR_SPLIT_TEST);
+    assert_int_equal(r.points, 3);
+    assert_close(r.quality, 1 / 3.0, 1e-12); /* at the config's tolerance .2: b */
+    assert_close(r.curve[0].quality, (1 + 0 + 1 + .5) / 4, 1e-12);
+    assert_close(r.curve[0].cost, .05, 1e-8);
+    assert_close(r.curve[1].quality, 1 / 3.0, 1e-12);
+    assert_close(r.curve[1].cost, .02, 1e-8);
+    assert_int_equal(r.curve[1].scored, 3);
+    assert_int_equal(r.curve[1].priced, 2);
+    assert_close(r.curve[2].quality, 1 / 3.0, 1e-12);
+    fr_result_close(&r);
+
+    /* A tie of scores is settled by `tie`. */
+    float flat[30] = {0}, tie[30];
+    for (int i = 0; i < 30; i++)
+        tie[i] = i % 3 == 2;
+    scores.score = flat, scores.tie = tie;
+    config = config_with(0);
+    fr_evaluate(&r, &scores, &data, &config, FR_SPLIT_TEST);
+    assert_close(r.quality, .625, 1e-12);
+    fr_result_close(&r);
+    fr_evaluate(&r, &scores, &data, &config, FR_SPLIT_DEV);
+    assert_close(r.quality, 0, 0);
+    assert_int_equal(r.scored, 2);
+    fr_result_close(&r);
+    double cost[3] = {1, 2, 3};
+    assert_close(fr_routed_quality(flat, tie, &data, cost, FR_SPLIT_TEST), .625, 1e-12);
+    assert_close(fr_routed_quality(flat, NULL, &data, cost, FR_SPLIT_TEST), .375, 1e-12);
+    assert_close(fr_routed_quality(flat, NULL, &data, (double[]){2, 1, 3}, FR_SPLIT_TEST), 1 / 3.0, 1e-12);
+}
+
+/* No cost known: quality alone, and NaN for what cannot be said. */
+static void unknown_costs(void **state)
+{
+    (void)state;
+    fr_dataset data = small_data();
+    fr_config config = config_with(1);
+    float unknown[30];
+    for (int i = 0; i < 30; i++)
+        unknown[i] = NAN;
+    data.cost = unknown;
+    fr_eval_input input = {.config = &config, .data = &data};
+    fr_scores scores = {0};
+    fr_result r;
+    assert_ok(fr_baseline_oracle(&scores, &input));
+    scores.reference = false;
+    fr_evaluate(&r, &scores, &data, &config, FR_SPLIT_TEST);
+    assert_close(r.quality, .875, 1e-12);
+    assert_true(isnan(r.cost) && isnan(r.curve[2].cost));
+    fr_result_close(&r);
+    fr_scores_close(&scores);
+    assert_ok(fr_baseline_cheapest(&scores, &input));
+    assert_string_equal(scores.setting, "no cost is known");
+    fr_evaluate(&r, &scores, &data, &config, FR_SPLIT_TEST);
+    assert_close(r.quality, .375, 1e-12);
+    fr_result_close(&r);
+    fr_scores_close(&scores);
+}
+
+/* Everything left out: no figure, no crash. */
+static void nothing_scored(void **state)
+{
+    (void)state;
+    fr_dataset data = small_data();
+    fr_config config = config_with(0);
+    float quality[30];
+    memcpy(quality, small_quality, sizeof quality);
+    for (int i = 6; i < 10; i++)
+        quality[3 * i + 1] = NAN;
+    data.quality = quality;
+    fr_eval_input input = {.config = &config, .data = &data};
+    fr_scores scores = {0};
+    fr_result r;
+    assert_ok(fr_baseline_best_single(&scores, &input));
+    fr_evaluate(&r, &scores, &data, &config, FR_SPLIT_TEST);
+    assert_int_equal(r.scored, 0);
+    assert_int_equal(r.left_out, 4);
+    assert_true(isnan(r.quality) && isnan(r.regret) && isnan(r.gap_closed) && isnan(r.quality_by_source));
+    assert_int_equal(fr_best_router(&r, 1), -1);
+    fr_result_close(&r);
+    fr_scores_close(&scores);
+}
+
+/* Two folds pooled are one evaluation of all their prompts. */
+static void pool(void **state)
+{
+    (void)state;
+    fr_dataset data = small_data();
+    fr_config config = config_with(0);
+    int8_t first[] = {0, 0, 0, 0, 1, 1, 2, 2, 0, 1}, second[] = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2};
+    float flat[30] = {0}, tie[30];
+    for (int i = 0; i < 30; i++)
+        tie[i] = i % 3 == 2;
+    fr_scores scores = {.name = "x", .N = 10, .M = 3, .score = flat, .tie = tie, .setting = "y"};
+    fr_result whole, fold[2], pooled;
+    fr_evaluate(&whole, &scores, &data, &config, FR_SPLIT_TEST);
+    data.split = first;
+    fr_evaluate(&fold[0], &scores, &data, &config, FR_SPLIT_TEST);
+    data.split = second;
+    fr_evaluate(&fold[1], &scores, &data, &config, FR_SPLIT_TEST);
+    fr_results_pool(&pooled, (const fr_result *[]){&fold[0], &fold[1]}, 2, &data);
+    assert_string_equal(pooled.setting, "y");
+    assert_close(pooled.quality, whole.quality, 1e-12);
+    assert_close(pooled.quality_by_source, whole.quality_by_source, 1e-12);
+    assert_close(pooled.cost, whole.cost, 1e-9);
+    assert_close(pooled.regret, whole.regret, 1e-12);
+    assert_int_equal(pooled.scored, 4);
+    for (int p = 0; p < 3; p++) {
+        assert_close(pooled.curve[p].quality, whole.curve[p].quality, 1e-12);
+        assert_close(pooled.curve[p].cost, whole.curve[p].cost, 1e-9);
+        assert_int_equal(pooled.curve[p].scored, whole.curve[p].scored);
+    }
+    fr_result_close(&whole);
+    fr_result_close(&fold[0]);
+    fr_result_close(&fold[1]);
+    fr_result_close(&pooled);
+}
+
+static void smoothed(void **state)
+{
+    (void)state;
+    /* The lonely peak loses: .6 -> (.5 + 1.2 + .5) / 4 = .55 against .58 in the plateau's middle. */
+    assert_int_equal(fr_choose_smoothed((double[]){.5, .6, .5, .58, .58, .58, .5}, 7), 4);
+    /* All equal: the middle. */
+    assert_int_equal(fr_choose_smoothed((double[]){.5, .5, .5, .5, .5}, 5), 2);
+    assert_int_equal(fr_choose_smoothed((double[]){.5, .5, .5, .5}, 4), 1);
+    /* Ends: (2 * .7 + .1) / 3 = .5 against (.7 + .2 + .6) / 4 = .375 and (.1 + 1.2) / 3 = .43. */
+    assert_int_equal(fr_choose_smoothed((double[]){.7, .1, .6}, 3), 0);
+    assert_int_equal(fr_choose_smoothed((double[]){NAN, .1, .6, NAN}, 4), 2);
+    assert_int_equal(fr_choose_smoothed((double[]){.3}, 1), 0);
+    assert_int_equal(fr_choose_smoothed((double[]){NAN, NAN}, 2), 0);
+    assert_int_equal(fr_choose_smoothed((double[]){-.3, -.2, -.1}, 3), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(expected_cost),  cmocka_unit_test(best_single),   cmocka_unit_test(oracle),
+        cmocka_unit_test(dataset_oracle), cmocka_unit_test(cheapest),      cmocka_unit_test(random_router),
+        cmocka_unit_test(curve),          cmocka_unit_test(unknown_costs), cmocka_unit_test(nothing_scored),
+        cmocka_unit_test(pool),           cmocka_unit_test(smoothed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
