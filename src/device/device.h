@@ -13,12 +13,12 @@ typedef enum fr_dtype { FR_F32, FR_F64, FR_BF16, FR_I32, FR_I64 } fr_dtype;
 size_t fr_dtype_bytes(fr_dtype dtype);
 
 typedef struct fr_device {
-    int kind;                   /* FR_DEVICE_CPU, FR_DEVICE_REF, FR_DEVICE_CUDA, ... (config.h); never AUTO */
-    fr_dtype real;              /* type of activations and parameters */
+    int kind;      /* FR_DEVICE_CPU, FR_DEVICE_REF, FR_DEVICE_CUDA, ... (config.h); never AUTO */
+    fr_dtype real; /* type of activations and parameters */
     const fr_kernels *kernels;
-    fr_queue *queue;            /* NULL on the CPU */
+    fr_queue *queue; /* NULL on the CPU */
     int threads;
-    char description[160];      /* "cpu: f32 AVX2, 2 threads, oneDNN 2.6.3" */
+    char description[160];                                     /* "cpu: f32 AVX2, 2 threads, oneDNN 2.6.3" */
     void *(*allocate)(struct fr_device *device, size_t bytes); /* 64-byte aligned, zeroed */
     void (*release)(struct fr_device *device, void *memory);
     void (*copy_in)(struct fr_device *device, void *to, const void *from_host, size_t bytes);
@@ -28,7 +28,8 @@ typedef struct fr_device {
     void (*synchronize)(struct fr_device *device);
 } fr_device;
 
-/* kind: an FR_DEVICE_ choice. AUTO takes cpu when there is no GPU and says so. threads 0 = all cores. cuda in a build without CUDA: one clear line. */
+/* kind: an FR_DEVICE_ choice. AUTO takes cpu when there is no GPU and says so. threads 0 = all cores. cuda in a build
+ * without CUDA: one clear line. */
 FR_NODISCARD fr_status fr_device_open(fr_device **device, int kind, int threads);
 void fr_device_close(fr_device *device);
 
@@ -73,6 +74,9 @@ size_t fr_arena_bytes(const fr_arena *arena);
 
 /* Shape helper: fr_arena_tensor(arena, dtype, FR_SHAPE(N, C)) */
 #define FR_SHAPE(...)                                                                                                  \
-    (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
+    (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                       \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
 
 #endif

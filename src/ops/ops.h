@@ -1,10 +1,12 @@
-/* ops.h - operations on tensors: check shapes, types and device (FR_CHECK with the values), then one call through the kernel table. The formulas stand in kernels/kernels.h. */
+/* ops.h - operations on tensors: check shapes, types and device (FR_CHECK with the values), then one call through the
+ * kernel table. The formulas stand in kernels/kernels.h. */
 #ifndef FR_OPS_H
 #define FR_OPS_H
 
 #include "device/device.h"
 
-/* Randomness of one use of dropout: keyed by the global element index, so that slices of a batch on several ranks draw what one rank draws. */
+/* Randomness of one use of dropout: keyed by the global element index, so that slices of a batch on several ranks draw
+ * what one rank draws. */
 typedef struct fr_dropout_key {
     double p; /* 0 = off */
     uint64_t seed, stream;
@@ -20,18 +22,23 @@ void fr_linear_backward(fr_tensor dx, fr_tensor dw, fr_tensor dbias, fr_tensor d
 
 void fr_gelu_forward(fr_tensor y, fr_tensor x);
 void fr_gelu_backward(fr_tensor dx, fr_tensor dy, fr_tensor x);
-void fr_dropout(fr_tensor y, fr_tensor x, fr_dropout_key key); /* rank >= 2: element index = (first + row) * columns + column; p 0 copies (nothing when in place) */
+void fr_dropout(fr_tensor y, fr_tensor x, fr_dropout_key key); /* rank >= 2: element index = (first + row) * columns +
+                                                                  column; p 0 copies (nothing when in place) */
 
-void fr_layernorm_forward(fr_tensor y, fr_tensor s, fr_tensor mean, fr_tensor rstd, fr_tensor x, fr_tensor r, fr_tensor w, fr_tensor b, double epsilon);
-void fr_layernorm_backward(fr_tensor ds, fr_tensor dw, fr_tensor db, fr_tensor dy, fr_tensor s, fr_tensor mean, fr_tensor rstd, fr_tensor w);
+void fr_layernorm_forward(fr_tensor y, fr_tensor s, fr_tensor mean, fr_tensor rstd, fr_tensor x, fr_tensor r,
+                          fr_tensor w, fr_tensor b, double epsilon);
+void fr_layernorm_backward(fr_tensor ds, fr_tensor dw, fr_tensor db, fr_tensor dy, fr_tensor s, fr_tensor mean,
+                           fr_tensor rstd, fr_tensor w);
 
 /* ids (N) I32, cu (B+1) I32 */
 void fr_embedding_forward(fr_tensor y, fr_tensor word, fr_tensor position, fr_tensor type, fr_tensor ids, fr_tensor cu);
-void fr_embedding_backward(fr_tensor dword, fr_tensor dposition, fr_tensor dtype, fr_tensor dy, fr_tensor ids, fr_tensor cu);
+void fr_embedding_backward(fr_tensor dword, fr_tensor dposition, fr_tensor dtype, fr_tensor dy, fr_tensor ids,
+                           fr_tensor cu);
 
 /* qkv (N, 3, H, D), out (N, H, D), lse (N, H) */
 void fr_attention_forward(fr_tensor out, fr_tensor lse, fr_tensor qkv, fr_tensor cu, double scale, fr_dropout_key key);
-void fr_attention_backward(fr_tensor dqkv, fr_tensor dout, fr_tensor out, fr_tensor lse, fr_tensor qkv, fr_tensor cu, double scale, fr_dropout_key key);
+void fr_attention_backward(fr_tensor dqkv, fr_tensor dout, fr_tensor out, fr_tensor lse, fr_tensor qkv, fr_tensor cu,
+                           double scale, fr_dropout_key key);
 
 void fr_pool_forward(fr_tensor y, fr_tensor x, fr_tensor cu, bool cls);
 void fr_pool_backward(fr_tensor dx, fr_tensor dy, fr_tensor cu, bool cls);
@@ -44,7 +51,8 @@ void fr_axpy(fr_tensor y, fr_tensor x, double alpha);
 void fr_scale_bias_forward(fr_tensor logits, fr_tensor x, fr_tensor s, fr_tensor b);
 void fr_scale_bias_backward(fr_tensor dx, fr_tensor ds, fr_tensor db, fr_tensor dlogits, fr_tensor x, fr_tensor s);
 
-/* Losses return the loss. label (B) I32, pos_weight (T) F32, target F32 of y's shape. dlogits / dy with data NULL: loss only. */
+/* Losses return the loss. label (B) I32, pos_weight (T) F32, target F32 of y's shape. dlogits / dy with data NULL: loss
+ * only. */
 double fr_bce(fr_tensor dlogits, fr_tensor logits, fr_tensor label, fr_tensor pos_weight, double scale);
 double fr_mse(fr_tensor dy, fr_tensor y, fr_tensor target, double scale);
 
@@ -63,14 +71,17 @@ double fr_sum_squares(fr_tensor x);
 void fr_pull(fr_tensor g, fr_tensor w, fr_tensor w0, double c); /* w0.data NULL = 0 */
 int64_t fr_find_nonfinite(fr_tensor x);
 
-/* Exact k nearest rows of `corpus` (nc, d) for each row of `queries` (nq, d) by inner product (cosine for unit rows), host memory, f32. Never nq x nc in memory.
- * index (nq, k) int32, -1 where the corpus is too small; similarity (nq, k) descending, ties by smaller index. skip (nq) or NULL: a corpus row never taken (itself). Progress: every
- * block calls `progress` (or NULL) with rows done so far; a false answer stops early and returns false. */
-bool fr_knn(fr_device *device, int32_t *index, float *similarity, const float *queries, const float *corpus, int64_t nq, int64_t nc, int64_t d, int64_t k,
-            const int32_t *skip, bool (*progress)(void *context, int64_t rows), void *context);
+/* Exact k nearest rows of `corpus` (nc, d) for each row of `queries` (nq, d) by inner product (cosine for unit rows),
+ * host memory, f32. Never nq x nc in memory. index (nq, k) int32, -1 where the corpus is too small; similarity (nq, k)
+ * descending, ties by smaller index. skip (nq) or NULL: a corpus row never taken (itself). Progress: every block calls
+ * `progress` (or NULL) with rows done so far; a false answer stops early and returns false. */
+bool fr_knn(fr_device *device, int32_t *index, float *similarity, const float *queries, const float *corpus, int64_t nq,
+            int64_t nc, int64_t d, int64_t k, const int32_t *skip, bool (*progress)(void *context, int64_t rows),
+            void *context);
 
 /* rbo (E): see kernels.h; host memory. */
-void fr_rbo_edges(fr_device *device, float *rbo, const int32_t *edges, const int16_t *top, const int16_t *bottom, int64_t E, int64_t M, double p, bool corrected);
+void fr_rbo_edges(fr_device *device, float *rbo, const int32_t *edges, const int16_t *top, const int16_t *bottom,
+                  int64_t E, int64_t M, double p, bool corrected);
 
 /* A tensor that is not there. */
 #define FR_NONE ((fr_tensor){0})

@@ -1,0 +1,16 @@
+/* tables.h - the kernel tables of this build by name. */
+#ifndef FR_DEVICE_TABLES_H
+#define FR_DEVICE_TABLES_H
+
+#include "kernels.h"
+
+/* isa: "ref" (f64), "base", "avx2", "avx512"; NULL if this build or this processor does not have it. gemm is the
+ * table's own plain one. */
+const fr_kernels *fr_kernels_isa(const char *isa);
+
+/* onednn.c: oneDNN's GEMM with the plain one of `small` for small sizes. isa: as above, the most that oneDNN may use;
+ * NULL = all. */
+void fr_onednn_install(fr_kernels *table, const fr_kernels *small, const char *isa);
+const char *fr_onednn_version(void);
+
+#endif

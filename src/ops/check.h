@@ -1,0 +1,36 @@
+/* check.h - how an operation checks its tensors before it calls a kernel. */
+#ifndef FR_OPS_CHECK_H
+#define FR_OPS_CHECK_H
+
+#include "device/device.h"
+
+/* Aborts with "fr_layernorm_forward: w is f32 1 x 31, want f32 32" unless tensor has data on `device` and this type and
+ * shape. */
+void fr_want(const char *op, const char *name, const fr_tensor *tensor, const fr_device *device, fr_dtype dtype,
+             int rank, const int64_t *shape);
+/* The same for tensors of any shape: only the number of elements counts. */
+void fr_want_count(const char *op, const char *name, const fr_tensor *tensor, const fr_device *device, fr_dtype dtype,
+                   int64_t count);
+/* Aborts unless the tensor has data, a device and this rank. */
+void fr_want_rank(const char *op, const char *name, const fr_tensor *tensor, int rank);
+/* Aborts unless cu is (B+1) I32 and, where the host can read it, rises from 0 to N. Returns the longest sequence (N
+ * where unseen). */
+int64_t fr_want_sequences(const char *op, const fr_tensor *cu, const fr_device *device, int64_t N);
+
+/* Where a kernel may write a result for the host: `host` itself on the CPU, else memory of the device, which
+ * fr_result_end copies back and releases. */
+void *fr_result_begin(fr_device *device, void *host, size_t bytes);
+void fr_result_end(fr_device *device, void *host, void *result, size_t bytes);
+
+/* The same for host memory a kernel reads. */
+const void *fr_operand_begin(fr_device *device, const void *host, size_t bytes);
+void fr_operand_end(fr_device *device, const void *host, const void *operand);
+
+/* WANT(w, device, C): a tensor of the device's real type and this shape; WANT_AS with another type. */
+#define WANT(tensor, device, ...) fr_want(__func__, #tensor, &(tensor), device, (device)->real, FR_SHAPE(__VA_ARGS__))
+#define WANT_AS(tensor, device, dtype, ...) fr_want(__func__, #tensor, &(tensor), device, dtype, FR_SHAPE(__VA_ARGS__))
+#define WANT_COUNT(tensor, device, count) fr_want_count(__func__, #tensor, &(tensor), device, (device)->real, count)
+#define WANT_RANK(tensor, rank) fr_want_rank(__func__, #tensor, &(tensor), rank)
+#define WANT_SEQUENCES(cu, device, N) fr_want_sequences(__func__, &(cu), device, N)
+
+#endif
