@@ -1,4 +1,6 @@
 /* Metrics and baselines on the data of eval_data.h, all values worked out by hand. */
+#include "base/files.h"
+#include "device/device.h"
 #include "eval/internal.h"
 #include "eval_data.h"
 #include "test.h"
@@ -269,13 +271,109 @@ static void smoothed(void **state)
     assert_int_equal(fr_choose_smoothed((double[]){-.3, -.2, -.1}, 3), 2);
 }
 
+/* Embeddings on the circle; k is chosen on dev. Not of unit length: cosine is asked for. */
+static void knn(void **state)
+{
+    (void)state;
+    fr_dataset data = small_data();
+    fr_config config = config_with(0);
+    double ks[] = {1, 3};
+    config.eval.knn_k = (fr_reals){2, ks};
+    /* train 0 at 0, 1 at 20, 2 at 90, 3 at 120 degrees. dev 4 at 5: nearest 0, right with a; three nearest 0, 1, 2: a
+     * (2/3). dev 5 at 110: nearest 3 (b 1, a 0, c its training mean 1/3), right with b; three nearest 3, 2, 1: b 1.
+     * Both k are right: equal, so that the first wins. */
+    float degrees[] = {0, 20, 90, 120, 5, 110, 100, 8, 130, 92}, embedding[20];
+    for (int i = 0; i < 10; i++) {
+        embedding[2 * i] = (float)(1 + i) * cosf(degrees[i] * 3.14159265f / 180);
+        embedding[2 * i + 1] = (float)(1 + i) * sinf(degrees[i] * 3.14159265f / 180);
+    }
+    fr_eval_input input = {.config = &config, .data = &data, .embedding = embedding, .d = 2};
+    assert_ok(fr_device_open(&input.device, FR_DEVICE_CPU, 0));
+    fr_scores scores = {0};
+    assert_ok(fr_baseline_find("knn")->score(&scores, &input));
+    assert_string_equal(scores.setting, "k = 1");
+    float want[] = {0, 1, 1, 1, 0, 0, 0, 1, 1 / 3.0f, 0, 1, 1}; /* 6 near 2; 7 near 0; 8 near 3; 9 near 2 */
+    for (int j = 0; j < 12; j++)
+        assert_close(scores.score[18 + j], want[j], 1e-6);
+    fr_scores_close(&scores);
+
+    ks[0] = 3, ks[1] = 50; /* more than there are: all four */
+    config.eval.knn_k.count = 1;
+    assert_ok(fr_baseline_find("knn")->score(&scores, &input));
+    float three[] = {1 / 3.0f, 1, 1 / 2.0f, 2 / 3.0f, 2 / 3.0f, 1 / 3.0f}; /* 6: 2, 3, 1;  7: 0, 1, 2 */
+    for (int j = 0; j < 6; j++)
+        assert_close(scores.score[18 + j], three[j], 1e-6);
+    fr_scores_close(&scores);
+    config.eval.knn_k = (fr_reals){1, ks + 1};
+    assert_ok(fr_baseline_find("knn")->score(&scores, &input));
+    float all[] = {.5f, .75f, 1 / 3.0f};
+    for (int j = 0; j < 12; j++)
+        assert_close(scores.score[18 + j], all[j % 3], 1e-6);
+    fr_scores_close(&scores);
+    config.eval.knn_k.count = 0;
+    assert_fails(fr_baseline_find("knn")->score(&scores, &input), FR_USAGE, "eval.knn_k: is empty");
+    fr_device_close(input.device);
+}
+
+static void table(void **state)
+{
+    (void)state;
+    static const char *const order[] = {"best_single", "cheapest", "random", "oracle", "dataset_oracle", "knn", "ipr"};
+    assert_int_equal(fr_baseline_count(), 7);
+    for (int b = 0; b < 7; b++) {
+        assert_string_equal(fr_baseline_at(b)->name, order[b]);
+        assert_ptr_equal(fr_baseline_find(order[b]), fr_baseline_at(b));
+    }
+    assert_null(fr_baseline_find("full"));
+    fr_dataset data = small_data();
+    fr_scores scores = {0};
+    assert_ok(fr_baseline_find("ipr")->score(&scores, &(fr_eval_input){.data = &data, .general = small_cost}));
+    assert_memory_equal(scores.score, small_cost, sizeof small_cost);
+    fr_scores_close(&scores);
+}
+
+/* Reference figures of a public 9-model table: best single .660, oracle .827, dataset oracle .712, random .457 on its
+ * test split. */
+static void real_data(void **state)
+{
+    (void)state;
+    const char *folder = getenv("FR_DATA") ? getenv("FR_DATA") : FR_SOURCE_DIR "/../shared/data";
+    char *path = fr_path_join(folder, "llmrouter.jsonl.gz"), *models = fr_path_join(folder, "llmrouter.models.json");
+    if (!fr_file_exists(path)) {
+        free(path);
+        free(models);
+        skip();
+    }
+    fr_config config;
+    fr_dataset data = {0};
+    fr_config_defaults(&config);
+    assert_ok(fr_import(&data, path, models, &config));
+    static const char *const name[] = {"best_single", "oracle", "dataset_oracle", "random"};
+    static const double quality[] = {.6602526549, .8268520294, .7123534952, .4572680438};
+    for (int b = 0; b < 4; b++) {
+        fr_scores scores = {0};
+        fr_result r;
+        assert_ok(fr_baseline_find(name[b])->score(&scores, &(fr_eval_input){.config = &config, .data = &data}));
+        fr_evaluate(&r, &scores, &data, &config, FR_SPLIT_TEST);
+        assert_close(r.quality, quality[b], 1e-6);
+        assert_int_equal(r.scored, 595);
+        fr_result_close(&r);
+        fr_scores_close(&scores);
+    }
+    fr_dataset_close(&data);
+    fr_config_close(&config);
+    free(path);
+    free(models);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expected_cost),  cmocka_unit_test(best_single),   cmocka_unit_test(oracle),
         cmocka_unit_test(dataset_oracle), cmocka_unit_test(cheapest),      cmocka_unit_test(random_router),
         cmocka_unit_test(curve),          cmocka_unit_test(unknown_costs), cmocka_unit_test(nothing_scored),
-        cmocka_unit_test(pool),           cmocka_unit_test(smoothed),
+        cmocka_unit_test(pool),           cmocka_unit_test(smoothed),      cmocka_unit_test(knn),
+        cmocka_unit_test(table),          cmocka_unit_test(real_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
