@@ -236,6 +236,8 @@ void FR_KERNEL(attention_backward)(fr_queue *queue, void *dqkv_, const void *dou
             shape sh = {T, D, tile_padded(T), Dp, 3 * H * D, H * D, (real)scale};
             const real *q = qkv + n0 * sh.row + h * D;
             real *dq = dqkv + n0 * sh.row + h * D;
+            if (T == 0)
+                continue;
             tile_pack_transposed(w.kt, q + H * D, D, T, sh.row);
             tile_pack_transposed(w.vt, q + 2 * H * D, D, T, sh.row);
             tile_pack(w.k, q + H * D, T, D, sh.row);
