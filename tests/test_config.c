@@ -64,7 +64,7 @@ static void test_errors_name_file_line_and_nearest_key(void **state)
         {"discover:\n  k: {a: 1}\n", "t.yaml:2: discover.k is a mapping, want a value"},
         {"discover:\n  resolution_grid: []\n", "is empty"},
         {"discover:\n  - k\n", "t.yaml:1: unknown key discover"},
-        {"a: b: c\n", "t.yaml:1: not YAML"},
+        {"seed: [1\n", "not YAML"},
         {"- 1\n- 2\n", "want a mapping"},
         {"seed: &x 3\n", "anchors"},
         {"seed: 3\n---\nseed: 4\n", "second document"},

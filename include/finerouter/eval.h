@@ -114,8 +114,8 @@ typedef struct fr_run_facts {
     const fr_tasks *tasks;     /* of `full`; NULL when no task was discovered */
     const int32_t *assignment; /* (N) by the classifier; NULL without one */
     double theta, alpha;
-    double stage_seconds[16]; /* wall time; 0: its result was reused */
-    const char *stage_name[16];
+    double stage_seconds[24]; /* wall time; 0: its result was reused */
+    const char *stage_name[24];
     int stages;
     int64_t truncated; /* prompts cut by the tokenizer */
     const char *encoder, *device, *config_hash;

@@ -96,7 +96,7 @@ static fr_status read_list(fr_config *config, const option *o, const char *const
         *(fr_reals *)place = (fr_reals){count, value};
         return FR_OK;
     }
-    const char **word = keep(config, FR_NEW(char *, count));
+    const char **word = keep(config, FR_NEW(const char *, count));
     for (int64_t i = 0; i < count; i++)
         word[i] = keep_text(config, items[i]);
     *(fr_words *)place = (fr_words){count, word};
@@ -324,5 +324,4 @@ void fr_config_apply_paper(fr_config *config)
     config->qe.task_head_init = FR_HEAD_INIT_GENERAL;
     config->qe.task_head_prior = 0;
     config->route.assignment = FR_HARD;
-    config->route.alpha = 0.5;
 }

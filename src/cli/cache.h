@@ -1,0 +1,27 @@
+/* cache.h - stage results under the hash of their inputs and keys.
+ *
+ * A key is built from the stage's name, its format version, the config keys marked with its letters, the thread count
+ * and device (they decide the last bits), and the hashes of what it reads. A file <cache>/<stage>-<key>.h5 is either
+ * whole or absent. */
+#ifndef FR_CLI_CACHE_H
+#define FR_CLI_CACHE_H
+
+#include "base/hash.h"
+#include "device/device.h"
+#include "finerouter/config.h"
+
+typedef struct fr_key {
+    char hex[FR_HASH_CHARS];
+} fr_key;
+
+/* inputs: `count` hash texts the stage depends on. device NULL: the result does not depend on it. */
+fr_key fr_key_make(const char *stage, int version, const fr_config *config, const char *letters,
+                   const fr_device *device, int count, const char *const *inputs);
+#define FR_KEY(stage, version, config, letters, device, ...)                                                           \
+    fr_key_make(stage, version, config, letters, device,                                                               \
+                (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)), (const char *[]){__VA_ARGS__})
+
+/* <cache>/<stage>-<key><suffix>, malloc'd. */
+char *fr_cache_path(const char *cache, const char *stage, fr_key key, const char *suffix);
+
+#endif

@@ -1,0 +1,16 @@
+/* run_folder.h - what a run folder holds beside the stages' results: resolved config, environment, lock, log. */
+#ifndef FR_CLI_RUN_FOLDER_H
+#define FR_CLI_RUN_FOLDER_H
+
+#include "stages.h"
+
+/* Makes <out> and the cache folder, takes <out>/.lock (an error when another process holds it), writes config.yaml and
+ * environment.json, opens log.jsonl. Returns the lock's descriptor. */
+FR_NODISCARD fr_status fr_run_folder_open(int *lock, const fr_config *config, const char *out, const char *cache,
+                                          const fr_device *device);
+void fr_run_folder_close(int lock);
+
+/* config.top.cache, or .cache beside the run folder; malloc'd. */
+char *fr_cache_folder(const fr_config *config, const char *out);
+
+#endif

@@ -1,0 +1,46 @@
+#include "resolution.h"
+
+#include "base/files.h"
+#include "base/memory.h"
+#include "finerouter/log.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define DISCOVER_VERSION 1
+
+static fr_status discover(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products)
+{
+    const fr_config *config = products->config;
+    const float *embedding = config->discover.text == FR_TEXT_DESCRIPTION ? texts->description : texts->prompt;
+    fr_discovery *discovery;
+    FR_TRY(fr_discovery_create(&discovery, data, embedding, texts->d, config, run->device));
+    fr_status status;
+    if (isnan(config->discover.resolution)) {
+        products->grid_quality = FR_NEW(double, config->discover.resolution_grid.count);
+        status = fr_choose_resolution(&products->tasks, products->grid_quality, discovery, run, config, data, texts);
+    } else {
+        status = fr_discovery_partition(discovery, config->discover.resolution, &products->tasks);
+    }
+    fr_discovery_close(discovery);
+    return status;
+}
+
+fr_status fr_stage_discover(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products)
+{
+    const fr_config *config = products->config;
+    double start = fr_seconds();
+    products->tasks_key = FR_KEY("tasks", DISCOVER_VERSION, config, "G", run->device, data->hash, texts->key.hex);
+    char *cached = fr_cache_path(run->cache, "tasks", products->tasks_key, ".h5");
+    bool reused = fr_file_exists(cached);
+    fr_status status = reused ? fr_tasks_read(&products->tasks, cached) : discover(run, data, texts, products);
+    if (status == FR_OK && !reused)
+        status = fr_tasks_write(&products->tasks, cached);
+    free(cached);
+    FR_TRY(status);
+    fr_tasks_candidates(&products->tasks, data, config->discover.coverage);
+    fr_log("%lld tasks at resolution %g%s", (long long)products->tasks.T, products->tasks.resolution,
+           reused ? " (reused)" : "");
+    fr_run_seconds(run, "discover", reused ? 0 : fr_seconds() - start);
+    return FR_OK;
+}

@@ -1,0 +1,162 @@
+#include "stages.h"
+
+#include "base/files.h"
+#include "base/memory.h"
+#include "finerouter/log.h"
+#include "io/h5.h"
+#include "nn/encoder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EMBED_VERSION 1
+
+void fr_texts_close(fr_texts *texts)
+{
+    free(texts->prompt);
+    free(texts->description);
+    free(texts->encoder_folder);
+    fr_tokens_close(&texts->tokens);
+    *texts = (fr_texts){0};
+}
+
+/* Hash of what is embedded, so that other splits or scores over the same texts embed nothing again. */
+static void texts_hash(char hex[FR_HASH_CHARS], const fr_dataset *data)
+{
+    fr_hash *hash = fr_hash_create();
+    for (int64_t i = 0; i < data->N; i++) {
+        fr_hash_add_text(hash, data->text[i]);
+        fr_hash_add_text(hash, data->description[i]);
+    }
+    fr_hash_end(hash, hex);
+}
+
+/* encoder.init random: writes a fresh encoder with its tokenizer as a folder of the cache, once. */
+static fr_status fresh_folder(char **folder, const fr_run *run, const fr_dataset *data, const char *texts)
+{
+    const fr_config *config = run->config;
+    fr_tokenizer *tokenizer = NULL;
+    if (config->encoder.path[0])
+        FR_TRY(fr_tokenizer_open(&tokenizer, config->encoder.path));
+    else
+        FR_TRY(fr_tokenizer_build(&tokenizer, data->text, data->N, config->encoder.vocabulary));
+    char seed[32];
+    snprintf(seed, sizeof seed, "%lld", (long long)config->top.seed);
+    fr_key key = FR_KEY("encoder", EMBED_VERSION, config, "E", NULL, fr_tokenizer_hash(tokenizer), texts, seed);
+    *folder = fr_cache_path(run->cache, "encoder", key, "");
+    char *weights = fr_path_join(*folder, "model.safetensors");
+    fr_status status = FR_OK;
+    if (!fr_file_exists(weights)) {
+        fr_encoder_shape shape;
+        fr_encoder_shape_fresh(&shape, config, fr_tokenizer_size(tokenizer));
+        fr_params params;
+        fr_params_create(&params, run->device);
+        fr_encoder *encoder = fr_encoder_create(&shape, &params, "", 0, shape.max_tokens, 1);
+        fr_params_commit(&params);
+        fr_encoder_commit(encoder);
+        fr_encoder_init(encoder, (uint64_t)config->top.seed);
+        status = fr_make_folders(*folder);
+        if (status == FR_OK)
+            status = fr_encoder_export(encoder, tokenizer, *folder);
+        fr_encoder_close(encoder);
+        fr_params_close(&params);
+    }
+    free(weights);
+    fr_tokenizer_close(tokenizer);
+    return status;
+}
+
+static fr_status embed_texts(fr_texts *texts, const fr_run *run, const fr_dataset *data, const fr_tokenizer *tokenizer,
+                             const fr_encoder_shape *shape)
+{
+    const fr_config *config = run->config;
+    int64_t batch = config->encoder.batch_tokens > shape->max_tokens ? config->encoder.batch_tokens : shape->max_tokens;
+    fr_tokens descriptions = {0};
+    fr_tokenize(&descriptions, tokenizer, data->description, data->N, shape->max_tokens);
+    fr_params params;
+    fr_params_create(&params, run->device);
+    fr_encoder *encoder = fr_encoder_create(shape, &params, "", 0, batch, batch / 2);
+    fr_params_commit(&params);
+    fr_encoder_commit(encoder);
+    fr_status status;
+    FR_TRY_GOTO(fr_encoder_load(encoder, texts->encoder_folder), done);
+    FR_TRY_GOTO(fr_encoder_embed(encoder, texts->prompt, &texts->tokens, "embed prompts", batch), done);
+    FR_TRY_GOTO(fr_encoder_embed(encoder, texts->description, &descriptions, "embed descriptions", batch), done);
+    for (int64_t i = 0; i < data->N; i++)
+        if (!data->description[i][0])
+            memcpy(texts->description + i * texts->d, texts->prompt + i * texts->d, (size_t)texts->d * sizeof(float));
+done:
+    fr_encoder_close(encoder);
+    fr_params_close(&params);
+    fr_tokens_close(&descriptions);
+    return status;
+}
+
+static fr_status write_cached(const fr_texts *texts, const char *path)
+{
+    fr_h5 *file;
+    FR_TRY(fr_h5_create(&file, path, "finerouter-embeddings", EMBED_VERSION));
+    const int64_t shape[2] = {texts->N, texts->d};
+    fr_status status = fr_h5_write(file, "/prompt", FR_H5_F32, 2, shape, texts->prompt);
+    if (status == FR_OK)
+        status = fr_h5_write(file, "/description", FR_H5_F32, 2, shape, texts->description);
+    if (status == FR_OK)
+        return fr_h5_commit(file);
+    fr_h5_close(file);
+    return status;
+}
+
+static fr_status read_cached(const fr_texts *texts, const char *path)
+{
+    fr_h5 *file;
+    FR_TRY(fr_h5_open(&file, path, "finerouter-embeddings", EMBED_VERSION));
+    const int64_t shape[2] = {texts->N, texts->d};
+    fr_status status = fr_h5_read(file, "/prompt", FR_H5_F32, 2, shape, texts->prompt);
+    if (status == FR_OK)
+        status = fr_h5_read(file, "/description", FR_H5_F32, 2, shape, texts->description);
+    fr_h5_close(file);
+    return status;
+}
+
+fr_status fr_stage_embed(fr_run *run, const fr_dataset *data, fr_texts *texts)
+{
+    const fr_config *config = run->config;
+    double start = fr_seconds();
+    char texts_hex[FR_HASH_CHARS], folder_hex[FR_HASH_CHARS];
+    texts_hash(texts_hex, data);
+    if (config->encoder.init == FR_INIT_RANDOM)
+        FR_TRY(fresh_folder(&texts->encoder_folder, run, data, texts_hex));
+    else
+        texts->encoder_folder = config->encoder.path[0] ? fr_strdup(config->encoder.path) : fr_encoder_default_folder();
+    if (!fr_is_folder(texts->encoder_folder))
+        return fr_fail(
+            FR_FAILED,
+            "%s: no encoder there; run scripts/get-encoder.sh, or set encoder.path to a sentence-transformers folder",
+            texts->encoder_folder);
+    FR_TRY(fr_encoder_folder_hash(folder_hex, texts->encoder_folder));
+    fr_encoder_shape shape;
+    FR_TRY(fr_encoder_shape_read(&shape, texts->encoder_folder, config));
+    fr_tokenizer *tokenizer;
+    FR_TRY(fr_tokenizer_open(&tokenizer, texts->encoder_folder));
+    fr_tokenize(&texts->tokens, tokenizer, data->text, data->N, shape.max_tokens);
+
+    texts->key = FR_KEY("embed", EMBED_VERSION, config, "E", run->device, texts_hex, folder_hex);
+    texts->N = data->N;
+    texts->d = shape.hidden;
+    texts->max_tokens = shape.max_tokens;
+    texts->truncated = texts->tokens.truncated;
+    texts->prompt = FR_NEW(float, data->N *shape.hidden);
+    texts->description = FR_NEW(float, data->N *shape.hidden);
+    if (texts->truncated)
+        fr_log("%lld of %lld prompts are longer than %lld tokens and were cut", (long long)texts->truncated,
+               (long long)data->N, (long long)shape.max_tokens);
+    char *cached = fr_cache_path(run->cache, "embed", texts->key, ".h5");
+    bool reused = fr_file_exists(cached);
+    fr_status status = reused ? read_cached(texts, cached) : embed_texts(texts, run, data, tokenizer, &shape);
+    if (status == FR_OK && !reused)
+        status = write_cached(texts, cached);
+    fr_run_seconds(run, "embed", reused ? 0 : fr_seconds() - start);
+    free(cached);
+    fr_tokenizer_close(tokenizer);
+    return status;
+}

@@ -1,0 +1,104 @@
+/* stages.h - the stages of a run, each a function of its inputs and its own config keys.
+ *
+ *   data -> embed -> discover -> classify -> phase 1 -> phase 2 -> score -> evaluate -> report
+ *
+ * fr_products holds what the stages of ONE configuration leave in memory. The run's own config fills one; the published
+ * method (router full_paper) fills a second that shares data and embeddings. */
+#ifndef FR_CLI_STAGES_H
+#define FR_CLI_STAGES_H
+
+#include "cache.h"
+#include "finerouter/dataset.h"
+#include "finerouter/discover.h"
+#include "finerouter/eval.h"
+#include "finerouter/tokenizer.h"
+#include "finerouter/train.h"
+
+typedef enum fr_stage {
+    FR_STAGE_DATA,
+    FR_STAGE_EMBED,
+    FR_STAGE_DISCOVER,
+    FR_STAGE_TRAIN,
+    FR_STAGE_EVAL,
+    FR_STAGE_REPORT,
+} fr_stage;
+
+#define FR_MAX_STAGES 24
+
+/* One run: where things go and on what they run. */
+typedef struct fr_run {
+    const fr_config *config;
+    const char *out;     /* run folder */
+    const char *cache;   /* stage results */
+    const char *variant; /* "" for the run's own config, "paper " while the published method is made beside it */
+    fr_device *device;
+    char stage_name[FR_MAX_STAGES][32];
+    double stage_seconds[FR_MAX_STAGES]; /* wall time; 0 when reused */
+    int stages;
+} fr_run;
+
+/* Adds wall time to a stage's line of the run. */
+void fr_run_seconds(fr_run *run, const char *stage, double seconds);
+
+/* Text embeddings of all prompts by the untrained encoder, shared by every configuration of a run. */
+typedef struct fr_texts {
+    fr_key key;
+    int64_t N, d;
+    float *prompt, *description; /* (N, d); description rows without a description are the prompt's */
+    fr_tokens tokens;            /* of the prompts */
+    char *encoder_folder;
+    int64_t max_tokens, truncated; /* prompts cut at max_tokens */
+} fr_texts;
+void fr_texts_close(fr_texts *texts);
+
+typedef struct fr_products {
+    const fr_config *config;
+    fr_key tasks_key, stage1_key, classifier_key, phase1_key, phase2_key;
+    fr_tasks tasks;
+    double *grid_quality; /* (config.discover.resolution_grid) dev quality of each value under resolution: auto, else
+                             NULL */
+    fr_classifier *classifier;
+    fr_estimator *estimator;
+    float *logits;       /* (N, T) */
+    int32_t *assignment; /* (N) */
+    float *probability;  /* (N) of the best task */
+    float *hidden;       /* (N, d) */
+    float *general, *s2; /* (N, M) phase-1 and final quality estimates */
+    float *s1, *score;   /* (N, M) */
+    double theta, alpha;
+} fr_products;
+void fr_products_close(fr_products *products);
+
+/* The data set of the config: read, imported or made; imported and made ones are cached and linked to <out>/data.h5. */
+FR_NODISCARD fr_status fr_stage_data(fr_run *run, fr_dataset *data);
+FR_NODISCARD fr_status fr_stage_embed(fr_run *run, const fr_dataset *data, fr_texts *texts);
+FR_NODISCARD fr_status fr_stage_discover(fr_run *run, const fr_dataset *data, const fr_texts *texts,
+                                         fr_products *products);
+FR_NODISCARD fr_status fr_stage_train(fr_run *run, const fr_dataset *data, const fr_texts *texts,
+                                      fr_products *products);
+/* Assignment, s1, alpha on dev, score. */
+void fr_stage_score(fr_run *run, const fr_dataset *data, fr_products *products);
+
+/* What trainings read, out of a run. */
+fr_training fr_run_training(const fr_run *run, const fr_config *config, const fr_dataset *data, const fr_texts *texts);
+
+/* router.h5: everything `finerouter route` needs, see finerouter/router.h. */
+FR_NODISCARD fr_status fr_router_write(const char *path, const fr_run *run, const fr_dataset *data,
+                                       const fr_texts *texts, const fr_products *products);
+
+/* Evaluates every router of config.eval.routers on the test split; makes the published method's products when
+ * full_paper is among them. own NULL-safe: results is malloc'd (count). */
+FR_NODISCARD fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *own,
+                                         fr_result **results, int64_t *count);
+/* FR_USAGE when a name of config.eval.routers is unknown. */
+FR_NODISCARD fr_status fr_check_routers(const fr_config *config);
+
+/* Results of the same routers from several runs as one: a prompt's quality is its mean over the runs that tested it.
+ * seeds: runs are seeds x folds, seed-major; fills the deviation over seeds. */
+void fr_pool_results(fr_result *pooled, fr_result *const *runs, int64_t count, int64_t seeds, int64_t folds,
+                     const fr_dataset *data);
+
+/* All stages up to `last`; with eval.seeds or eval.folds several times, pooled. */
+FR_NODISCARD fr_status fr_pipeline(const fr_config *config, const char *out, fr_stage last);
+
+#endif
