@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Opens <path> for appending JSON lines (one object an event, each with "time", "event"); NULL closes it. */
+/* Opens <path> for appending JSON lines (one object an event, each with "time", "event"). */
 FR_NODISCARD fr_status fr_log_open(const char *path);
+void fr_log_close(void);
 
 /* 0 quiet, 1 normal, 2 verbose. Warnings and errors are always shown. */
 void fr_log_level(int level);

@@ -22,13 +22,16 @@ double fr_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-fr_status fr_log_open(const char *path)
+void fr_log_close(void)
 {
     if (log_file)
         fclose(log_file);
     log_file = NULL;
-    if (!path)
-        return FR_OK;
+}
+
+fr_status fr_log_open(const char *path)
+{
+    fr_log_close();
     log_file = fopen(path, "a");
     if (!log_file)
         return fr_fail(FR_FAILED, "%s: cannot open the log: %s", path, strerror(errno));

@@ -41,8 +41,9 @@ static fr_status parse_flag(fr_args *args, const fr_command *command, int argc, 
 
 fr_status fr_args_parse(fr_args *args, const fr_command *command, int argc, char **argv)
 {
-    *args = (fr_args){
-        .positional = FR_NEW(const char *, argc + 1), .flag = FR_NEW(const fr_flag *, argc + 1), .value = FR_NEW(const char *, argc + 1)};
+    *args = (fr_args){.positional = FR_NEW(const char *, argc + 1),
+                      .flag = FR_NEW(const fr_flag *, argc + 1),
+                      .value = FR_NEW(const char *, argc + 1)};
     bool only_positional = false;
     for (int i = 0; i < argc; i++) {
         if (!only_positional && strcmp(argv[i], "--") == 0)

@@ -299,7 +299,7 @@ static fr_status run_several(fr_run *run, const fr_dataset *data, fr_result **po
     }
     *count = pass[0].count;
     *pooled = FR_NEW(fr_result, *count);
-    fr_pool_results(*pooled, runs, *count, seeds, folds, data);
+    fr_pool_passes(*pooled, runs, *count, seeds, folds, data);
     FR_TRY_GOTO(link_artefacts(folders[0], run->out), done);
     if (config->eval.predictions)
         FR_TRY_GOTO(pool_predictions(run->out, folders, folds), done);

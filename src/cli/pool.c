@@ -6,147 +6,114 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Mean over the runs that have a value; NaN when none has. */
-static float mean_over(fr_result *const *runs, int64_t first, int64_t last, int64_t router, int64_t i, bool cost)
+/* Mean of the values that are there; NaN when none is. */
+static double mean_known(const double *value, int64_t count)
 {
     double sum = 0;
-    int64_t count = 0;
-    for (int64_t r = first; r < last; r++) {
-        float value = (cost ? runs[r][router].prompt_cost : runs[r][router].prompt_quality)[i];
-        if (!isnan(value)) {
-            sum += value;
-            count++;
-        }
-    }
-    return count ? (float)(sum / (double)count) : NAN;
-}
-
-static double mean_of(const float *value, int64_t n)
-{
-    double sum = 0;
-    int64_t count = 0;
-    for (int64_t i = 0; i < n; i++)
+    int64_t known = 0;
+    for (int64_t i = 0; i < count; i++)
         if (!isnan(value[i])) {
             sum += value[i];
-            count++;
+            known++;
         }
-    return count ? sum / (double)count : NAN;
+    return known ? sum / (double)known : NAN;
 }
 
-static void pool_sources(fr_result *out, const fr_dataset *data)
+static double deviation(const double *value, int64_t count)
 {
-    out->source_quality = FR_NEW(double, data->sources);
-    double total = 0;
-    int64_t sources = 0;
-    for (int64_t s = 0; s < data->sources; s++) {
-        double sum = 0;
-        int64_t count = 0;
-        for (int64_t i = 0; i < data->N; i++)
-            if (data->source[i] == s && !isnan(out->prompt_quality[i])) {
-                sum += out->prompt_quality[i];
-                count++;
-            }
-        out->source_quality[s] = count ? sum / (double)count : NAN;
-        if (count) {
-            total += sum / (double)count;
-            sources++;
-        }
-    }
-    out->quality_by_source = sources ? total / (double)sources : NAN;
+    double mean = mean_known(value, count), squares = 0;
+    for (int64_t i = 0; i < count; i++)
+        squares += (value[i] - mean) * (value[i] - mean);
+    return count > 1 ? sqrt(squares / (double)(count - 1)) : NAN;
 }
 
-/* Weighted by the prompts each run scored. */
-static double weighted(fr_result *const *runs, int64_t count, int64_t router,
-                       double (*value)(const fr_result *, int64_t), int64_t point)
+/* out = mean over seeds of one double member, at `offset` of fr_result. */
+static double mean_member(const fr_result *seed, int64_t seeds, size_t offset, double *scratch)
 {
-    double sum = 0, weight = 0;
-    for (int64_t r = 0; r < count; r++) {
-        double v = value(&runs[r][router], point), w = (double)runs[r][router].scored;
-        if (!isnan(v)) {
-            sum += w * v;
-            weight += w;
-        }
-    }
-    return weight > 0 ? sum / weight : NAN;
-}
-
-static double regret_of(const fr_result *result, int64_t point)
-{
-    (void)point;
-    return result->regret;
-}
-
-static double curve_quality(const fr_result *result, int64_t point)
-{
-    return result->curve[point].quality;
-}
-
-static double curve_cost(const fr_result *result, int64_t point)
-{
-    return result->curve[point].cost;
-}
-
-/* Deviation over seeds of the quality pooled over folds. */
-static double seed_deviation(fr_result *const *runs, int64_t router, int64_t seeds, int64_t folds, int64_t N)
-{
-    if (seeds < 2)
-        return NAN;
-    double sum = 0, squares = 0, *quality = FR_NEW(double, seeds);
-    float *prompt = FR_NEW(float, N);
-    for (int64_t s = 0; s < seeds; s++) {
-        for (int64_t i = 0; i < N; i++)
-            prompt[i] = mean_over(runs, s * folds, (s + 1) * folds, router, i, false);
-        quality[s] = mean_of(prompt, N);
-        sum += quality[s];
-    }
     for (int64_t s = 0; s < seeds; s++)
-        squares += (quality[s] - sum / (double)seeds) * (quality[s] - sum / (double)seeds);
-    free(quality);
-    free(prompt);
-    return sqrt(squares / (double)(seeds - 1));
+        memcpy(&scratch[s], (const char *)&seed[s] + offset, sizeof(double));
+    return mean_known(scratch, seeds);
 }
 
-static void pool_router(fr_result *out, fr_result *const *runs, int64_t router, int64_t seeds, int64_t folds,
-                        const fr_dataset *data)
+static float *mean_prompts(const fr_result *seed, int64_t seeds, size_t offset, int64_t N, double *scratch)
 {
-    int64_t total = seeds * folds, N = data->N;
-    const fr_result *first = &runs[0][router];
-    *out = (fr_result){.vs_full = NAN, .vs_full_low = NAN, .vs_full_high = NAN, .vs_full_p = NAN};
+    float *mean = FR_NEW(float, N);
+    for (int64_t i = 0; i < N; i++) {
+        for (int64_t s = 0; s < seeds; s++) {
+            float *prompts;
+            memcpy(&prompts, (const char *)&seed[s] + offset, sizeof prompts);
+            scratch[s] = prompts[i];
+        }
+        mean[i] = (float)mean_known(scratch, seeds);
+    }
+    return mean;
+}
+
+/* seed (seeds): one router's results. */
+static void average_seeds(fr_result *out, const fr_result *seed, int64_t seeds)
+{
+    const fr_result *first = &seed[0];
+    double *scratch = FR_NEW(double, seeds);
+#define MEAN(member) mean_member(seed, seeds, offsetof(fr_result, member), scratch)
+#define PROMPTS(member) mean_prompts(seed, seeds, offsetof(fr_result, member), first->N, scratch)
+    *out = (fr_result){.quality = MEAN(quality),
+                       .quality_by_source = MEAN(quality_by_source),
+                       .cost = MEAN(cost),
+                       .regret = MEAN(regret),
+                       .gap_closed = MEAN(gap_closed),
+                       .sources = first->sources,
+                       .scored = first->scored,
+                       .left_out = first->left_out,
+                       .points = first->points,
+                       .N = first->N,
+                       .prompt_quality = PROMPTS(prompt_quality),
+                       .prompt_cost = PROMPTS(prompt_cost),
+                       .prompt_best_single = PROMPTS(prompt_best_single),
+                       .vs_full = NAN,
+                       .vs_full_low = NAN,
+                       .vs_full_high = NAN,
+                       .vs_full_p = NAN};
+#undef MEAN
+#undef PROMPTS
     memcpy(out->name, first->name, sizeof out->name);
     memcpy(out->setting, first->setting, sizeof out->setting);
-    out->prompt_quality = FR_NEW(float, N);
-    out->prompt_cost = FR_NEW(float, N);
-    for (int64_t i = 0; i < N; i++) {
-        out->prompt_quality[i] = mean_over(runs, 0, total, router, i, false);
-        out->prompt_cost[i] = mean_over(runs, 0, total, router, i, true);
-        out->scored += !isnan(out->prompt_quality[i]);
+    for (int64_t s = 0; s < seeds; s++)
+        scratch[s] = seed[s].quality;
+    out->seed_quality_std = deviation(scratch, seeds);
+    out->source_quality = FR_NEW(double, out->sources);
+    for (int64_t k = 0; k < out->sources; k++) {
+        for (int64_t s = 0; s < seeds; s++)
+            scratch[s] = seed[s].source_quality[k];
+        out->source_quality[k] = mean_known(scratch, seeds);
     }
-    for (int64_t r = 0; r < folds; r++)
-        out->left_out += runs[r][router].left_out;
-    out->quality = mean_of(out->prompt_quality, N);
-    out->cost = mean_of(out->prompt_cost, N);
-    out->regret = weighted(runs, total, router, regret_of, 0);
-    out->seed_quality_std = seed_deviation(runs, router, seeds, folds, N);
-    pool_sources(out, data);
-    out->points = first->points;
     out->curve = FR_NEW(fr_curve_point, out->points);
-    for (int64_t p = 0; p < out->points; p++)
-        out->curve[p] = (fr_curve_point){first->curve[p].tolerance, weighted(runs, total, router, curve_quality, p),
-                                         weighted(runs, total, router, curve_cost, p)};
+    for (int64_t p = 0; p < out->points; p++) {
+        out->curve[p] = first->curve[p];
+        for (int64_t s = 0; s < seeds; s++)
+            scratch[s] = seed[s].curve[p].quality;
+        out->curve[p].quality = mean_known(scratch, seeds);
+        for (int64_t s = 0; s < seeds; s++)
+            scratch[s] = seed[s].curve[p].cost;
+        out->curve[p].cost = mean_known(scratch, seeds);
+    }
+    free(scratch);
 }
 
-void fr_pool_results(fr_result *pooled, fr_result *const *runs, int64_t count, int64_t seeds, int64_t folds,
-                     const fr_dataset *data)
+void fr_pool_passes(fr_result *pooled, fr_result *const *passes, int64_t count, int64_t seeds, int64_t folds,
+                    const fr_dataset *data)
 {
-    double best_single = NAN;
+    const fr_result **fold = FR_NEW(const fr_result *, folds);
+    fr_result *seed = FR_NEW(fr_result, seeds);
     for (int64_t router = 0; router < count; router++) {
-        pool_router(&pooled[router], runs, router, seeds, folds, data);
-        if (strcmp(pooled[router].name, "best_single") == 0)
-            best_single = pooled[router].quality;
+        for (int64_t s = 0; s < seeds; s++) {
+            for (int64_t f = 0; f < folds; f++)
+                fold[f] = &passes[s * folds + f][router];
+            fr_results_pool(&seed[s], fold, folds, data);
+        }
+        average_seeds(&pooled[router], seed, seeds);
+        for (int64_t s = 0; s < seeds; s++)
+            fr_result_close(&seed[s]);
     }
-    for (int64_t router = 0; router < count; router++) {
-        fr_result *r = &pooled[router];
-        double oracle = r->quality + r->regret;
-        r->gap_closed = oracle - best_single > 1e-12 ? (r->quality - best_single) / (oracle - best_single) : NAN;
-    }
+    free(fold);
+    free(seed);
 }

@@ -87,7 +87,7 @@ fr_status fr_run_folder_open(int *lock, const fr_config *config, const char *out
 
 void fr_run_folder_close(int lock)
 {
-    (void)fr_log_open(NULL);
+    fr_log_close();
     if (lock >= 0)
         close(lock);
 }

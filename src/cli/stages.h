@@ -93,10 +93,10 @@ FR_NODISCARD fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, co
 /* FR_USAGE when a name of config.eval.routers is unknown. */
 FR_NODISCARD fr_status fr_check_routers(const fr_config *config);
 
-/* Results of the same routers from several runs as one: a prompt's quality is its mean over the runs that tested it.
- * seeds: runs are seeds x folds, seed-major; fills the deviation over seeds. */
-void fr_pool_results(fr_result *pooled, fr_result *const *runs, int64_t count, int64_t seeds, int64_t folds,
-                     const fr_dataset *data);
+/* Results of the same routers from several passes (seeds x folds, seed-major) as one: folds are pooled prompt by
+ * prompt, then seeds are averaged, with the deviation of the quality over seeds. pooled (count). */
+void fr_pool_passes(fr_result *pooled, fr_result *const *passes, int64_t count, int64_t seeds, int64_t folds,
+                    const fr_dataset *data);
 
 /* All stages up to `last`; with eval.seeds or eval.folds several times, pooled. */
 FR_NODISCARD fr_status fr_pipeline(const fr_config *config, const char *out, fr_stage last);
