@@ -9,27 +9,11 @@
  *   complete lists          RBO is the inner product of one vector per list (list_vector below)
  *   models missing          the definition, after the ranks have closed up
  * and keep a table of all pairs where few lists are distinct, as with 0/1 quality. */
-#include "kernels.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "common.h"
 
 #if defined(__AVX2__) && !defined(FR_REAL_IS_double)
 #include <immintrin.h>
 #endif
-
-/* No memory: as everywhere, one line and the end. */
-static void *allocate(size_t count, size_t bytes_each)
-{
-    void *memory = calloc(count ? count : 1, bytes_each);
-    if (!memory) {
-        fprintf(stderr, "finerouter: no memory for %zu x %zu bytes in the rbo kernel\n", count, bytes_each);
-        abort();
-    }
-    return memory;
-}
 
 /* first[m] = t - 1 and inverse[m] = 1 / (b - t + 1) for the models of `list` that `other` holds too; the ranks close
  * up. A tie group is known by its first rank, so top ranks suffice. Returns how many there are. */
@@ -88,9 +72,9 @@ void FR_KERNEL(rbo)(fr_queue *q, float *rbo, const int32_t *edges, const int16_t
 {
     (void)q;
     (void)bottom;
-#pragma omp parallel
+#pragma omp parallel if (E * M > PARALLEL_FROM)
     {
-        real *scratch = allocate(4 * (size_t)M, sizeof(real));
+        real *scratch = scratch_new(4 * M, sizeof(real));
 #pragma omp for schedule(static)
         for (int64_t e = 0; e < E; e++)
             rbo[e] = in_unit_range(
@@ -101,9 +85,17 @@ void FR_KERNEL(rbo)(fr_queue *q, float *rbo, const int32_t *edges, const int16_t
 
 #else
 
+static void *zeroed(int64_t count, size_t bytes_each)
+{
+    void *memory = scratch_new(count, bytes_each);
+    memset(memory, 0, (size_t)count * bytes_each);
+    return memory;
+}
+
 enum {
     LANES = 16,             /* models in a row of byte ranks */
     ALIGNED = 8,            /* list vectors are padded to so many floats */
+    CHUNK = 128,            /* terms of an inner product summed in f32 */
     VECTOR_BYTES = 1 << 30, /* more memory than this is not taken for list vectors */
     PAIR_SHARE = 4,         /* a table of all pairs pays when it has at most E / 4 entries */
 };
@@ -175,15 +167,15 @@ static inline void eight_edges(float *rbo, const uint8_t *rank, const int32_t *e
 static void untied_by_bytes(float *rbo, const int32_t *edges, const int16_t *top, int64_t E, int64_t nodes, int64_t M,
                             const double *W)
 {
-    uint8_t *rank = allocate((size_t)nodes, LANES); /* rank - 1; lanes past M have the high bit, which shuffles in 0 */
+    uint8_t *rank = zeroed(nodes, LANES); /* rank - 1; lanes past M have the high bit, which shuffles in 0 */
     memset(rank, 0x80, (size_t)nodes * LANES);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (nodes * M > PARALLEL_FROM)
     for (int64_t i = 0; i < nodes; i++)
         for (int64_t m = 0; m < M; m++)
             rank[i * LANES + m] = (uint8_t)(top[i * M + m] - 1);
     __m256i plane[4];
     weight_planes(plane, W, M);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (E > PARALLEL_FROM)
     for (int64_t block = 0; block < E / 8; block++)
         eight_edges(rbo + 8 * block, rank, edges + 16 * block, plane);
     int64_t done = E / 8 * 8;
@@ -210,7 +202,7 @@ static inline float untied_edge(const int16_t *a, const int16_t *b, int64_t M, c
 
 static void untied(float *rbo, const int32_t *edges, const int16_t *top, int64_t E, int64_t nodes, int64_t M, double p)
 {
-    double *W = allocate((size_t)M + 1, sizeof *W);
+    double *W = zeroed(M + 1, sizeof *W);
     rank_weights(W, M, p);
 #ifdef __AVX2__
     if (M <= LANES) {
@@ -220,10 +212,10 @@ static void untied(float *rbo, const int32_t *edges, const int16_t *top, int64_t
     }
 #endif
     (void)nodes;
-    float *narrow = allocate((size_t)M + 1, sizeof *narrow);
+    float *narrow = zeroed(M + 1, sizeof *narrow);
     for (int64_t r = 1; r <= M; r++)
         narrow[r] = (float)W[r];
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (E * M > PARALLEL_FROM)
     for (int64_t e = 0; e < E; e++)
         rbo[e] = untied_edge(top + edges[2 * e] * M, top + edges[2 * e + 1] * M, M, narrow);
     free(narrow);
@@ -254,15 +246,15 @@ static uint64_t row_hash(const int16_t *row, int64_t M)
 
 static void find_distinct(lists *l, int64_t nodes)
 {
-    size_t slots = 16;
-    while (slots < 2 * (size_t)nodes)
+    int64_t slots = 16;
+    while (slots < 2 * nodes)
         slots *= 2;
-    int32_t *slot = allocate(slots, sizeof *slot); /* list + 1 */
-    l->id = allocate((size_t)nodes, sizeof *l->id);
-    l->node = allocate((size_t)nodes, sizeof *l->node);
+    int32_t *slot = zeroed(slots, sizeof *slot); /* list + 1 */
+    l->id = zeroed(nodes, sizeof *l->id);
+    l->node = zeroed(nodes, sizeof *l->node);
     for (int64_t i = 0; i < nodes; i++) {
         const int16_t *row = l->top + i * l->M;
-        size_t s = row_hash(row, l->M) & (slots - 1);
+        int64_t s = (int64_t)(row_hash(row, l->M) & (uint64_t)(slots - 1));
         while (slot[s] && memcmp(l->top + l->node[slot[s] - 1] * l->M, row, (size_t)l->M * sizeof *row) != 0)
             s = (s + 1) & (slots - 1);
         if (!slot[s]) {
@@ -272,7 +264,7 @@ static void find_distinct(lists *l, int64_t nodes)
         l->id[i] = slot[s] - 1;
     }
     free(slot);
-    l->complete = allocate((size_t)l->count, sizeof *l->complete);
+    l->complete = zeroed(l->count, sizeof *l->complete);
     for (int64_t i = 0; i < l->count; i++) {
         l->complete[i] = true;
         for (int64_t m = 0; m < l->M; m++)
@@ -309,10 +301,10 @@ static void make_vectors(lists *l)
     l->length = (l->M * (l->M - 1) + 1 + ALIGNED - 1) / ALIGNED * ALIGNED;
     if (l->count > VECTOR_BYTES / (int64_t)sizeof(float) / l->length)
         return;
-    l->vector = allocate((size_t)(l->count * l->length), sizeof(float));
-#pragma omp parallel
+    l->vector = zeroed(l->count * l->length, sizeof(float));
+#pragma omp parallel if (l->count * l->length > PARALLEL_FROM)
     {
-        real *scratch = allocate(2 * (size_t)l->M, sizeof(real));
+        real *scratch = scratch_new(2 * l->M, sizeof(real));
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < l->count; i++)
             if (l->complete[i])
@@ -327,20 +319,25 @@ static inline float pair_rbo(const lists *l, int32_t i, int32_t j, real *scratch
         return in_unit_range(
             by_definition(l->top + l->node[i] * l->M, l->top + l->node[j] * l->M, l->M, l->p, l->corrected, scratch));
     const float *a = l->vector + i * l->length, *b = l->vector + j * l->length;
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t x = 0; x < l->length; x++)
-        sum += a[x] * b[x];
-    return sum > 1 ? 1 : sum;
+    double sum = 0;
+    for (int64_t first = 0; first < l->length; first += CHUNK) {
+        float part = 0;
+        int64_t end = smaller(first + CHUNK, l->length);
+#pragma omp simd reduction(+ : part)
+        for (int64_t x = first; x < end; x++)
+            part += a[x] * b[x];
+        sum += (double)part;
+    }
+    return in_unit_range(sum);
 }
 
 static void through_pairs(float *rbo, const lists *l, const int32_t *edges, int64_t E)
 {
     int64_t D = l->count;
-    float *pair = allocate((size_t)(D * D), sizeof *pair);
-#pragma omp parallel
+    float *pair = scratch_new(D * D, sizeof *pair);
+#pragma omp parallel if (E * l->M > PARALLEL_FROM)
     {
-        real *scratch = allocate(4 * (size_t)l->M, sizeof(real));
+        real *scratch = scratch_new(4 * l->M, sizeof(real));
 #pragma omp for schedule(dynamic, 8)
         for (int64_t i = 0; i < D; i++)
             for (int64_t j = 0; j <= i; j++)
@@ -355,9 +352,9 @@ static void through_pairs(float *rbo, const lists *l, const int32_t *edges, int6
 
 static void one_by_one(float *rbo, const lists *l, const int32_t *edges, int64_t E)
 {
-#pragma omp parallel
+#pragma omp parallel if (E * l->M > PARALLEL_FROM)
     {
-        real *scratch = allocate(4 * (size_t)l->M, sizeof(real));
+        real *scratch = scratch_new(4 * l->M, sizeof(real));
 #pragma omp for schedule(static)
         for (int64_t e = 0; e < E; e++) {
             int32_t i = l->id[edges[2 * e]], j = l->id[edges[2 * e + 1]];
