@@ -1,19 +1,25 @@
 /* finerouter/discover.h - stage 1: fine-grained tasks out of embeddings and performance.
  *
- * Training prompts become a graph (k nearest neighbours by cosine, edges filtered and weighted by the rank-biased overlap of their model
- * preferences), Leiden finds communities, communities become nodes of the next round. Formulas stand in the .c files of src/discover.
+ * Training prompts become a graph: k nearest neighbours by cosine, edges filtered and weighted by the rank-biased
+ * overlap (RBO) of the two prompts' model preferences. Leiden finds communities, communities become the nodes of the
+ * next round, the communities of the last round are the tasks. The formulas stand above the code in src/discover.
  *
- * tasks.h5, format 1 ("finerouter-tasks"):
- *   /graph/<round>/edges (E, 2) int32      ends; round 1: prompt rows of the data file, later rounds: community numbers of the round before
- *   /graph/<round>/{cosine, rbo, weight}   (E) float32; every kNN edge stands here; weight 0: dropped by tau or by the weight itself
- *   /membership (rounds, N) int32          community of each prompt after each round, -1 outside; the last row is the task
- *   /tasks/name (T) string; size (T) int64; centre (T, d) float32 unit rows; nearest (T, 3) int64 prompt rows nearest the centre, -1 none
- *   /tasks/{fused_order (T, M) int32, candidates (T, M) uint8 0/1, coverage (T) float32}
- *   /tasks/{cohesion_inside, cohesion_outside} (T) float32   mean weight of edges inside / leaving, NaN if none
- *   /tasks/{mean, median} (T, M) float32   of quality over the community, NaN unobserved
- *   /tasks/vote (N) int32                  task of every prompt: members by membership, other prompts (dev, test) by vote of their nearest members, -1 Others
+ * After Zhang et al., "Scalable Prompt Routing via Fine-Grained Latent Task Discovery" (arXiv 2603.19415); RBO after
+ * Webber et al. 2010 and Corsi & Urbano 2024; Leiden after Traag et al. 2019; fusion after Cormack et al. 2009.
+ *
+ * tasks.h5, format "finerouter-tasks", version 1:
+ *
+ *   /graph/<round>/nodes scalar int64      round 1: training prompts; later rounds: communities of the round before
+ *   /graph/<round>/edges (E, 2) int32      round 1: prompt rows of the data file; later: communities of the round
+ * before /graph/<round>/{cosine, rbo, weight}   (E) float32; every kNN edge stands here; weight 0: dropped (tau, or
+ * weight) /membership (rounds, N) int32          community of each prompt after each round, -1 none; the last row is
+ * the task /tasks/name (T) string /tasks/size (T) int64 /tasks/centre (T, d) float32           unit rows /tasks/nearest
+ * (T, 3) int64            prompt rows nearest the centre, -1 where the task has fewer /tasks/fused_order (T, M) int32,
+ * /tasks/candidates (T, M) uint8 0/1, /tasks/coverage (T) float32 /tasks/{cohesion_inside, cohesion_outside} (T)
+ * float32   mean weight of edges inside / leaving, NaN if there are none /tasks/{mean, median} (T, M) float32   of
+ * quality over the community, NaN unobserved /tasks/vote (N) int32                  task of every prompt, see fr_tasks
  *   /stage1 (T + 1, M) float32             last row Others
- *   attributes: resolution, modularity (of the last Leiden), T, M */
+ *   attributes: resolution, modularity, N, M, T, d, rounds */
 #ifndef FINEROUTER_DISCOVER_H
 #define FINEROUTER_DISCOVER_H
 
@@ -23,63 +29,88 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct fr_device;
 
 typedef struct fr_graph {
     int64_t nodes, E;
-    int32_t *edges; /* (E, 2) smaller end first, sorted, no duplicates */
-    float *cosine, *rbo, *weight;
+    int32_t *edges;               /* (E, 2) smaller end first, sorted, no duplicates */
+    float *cosine, *rbo, *weight; /* (E) weight 0: the edge is dropped */
 } fr_graph;
 
 typedef struct fr_tasks {
-    int64_t N, M, T, d, rounds;
-    double resolution, modularity;
-    fr_graph *graph;     /* (rounds); ends of round 1 are prompt rows */
-    int32_t *membership; /* (rounds, N) */
-    int32_t *vote;       /* (N) */
-    char **name;         /* (T) */
-    int64_t *size;       /* (T) */
-    float *centre;       /* (T, d) */
+    int64_t N, M, T, d,
+        rounds; /* rounds that were run, at most discover.rounds: merging ends earlier when nothing merges */
+    double resolution;
+    double modularity; /* Newman's (resolution 1) of the last Leiden, so that partitions at any resolution compare */
+    fr_graph *graph;   /* (rounds); ends of round 1 are prompt rows, of later rounds communities of the round before */
+    int32_t *membership; /* (rounds, N); the last row holds tasks, -1 Others; rows outside the training split are -1 */
+    int32_t *vote;       /* (N) training prompts: their task; others: cosine-weighted vote of their discover.k nearest
+                          * training prompts, in which Others stand for Others (-1) */
+    char **name;         /* (T) one line */
+    int64_t *size;       /* (T) prompts, descending */
+    float *centre;       /* (T, d) coordinate-wise median of the members' embeddings, unit length */
     int64_t *nearest;    /* (T, 3) */
-    int64_t *name_row;   /* (T) prompt whose description is the name: nearest[t][0]; its embedding starts the task encoding */
-    int32_t *fused_order; /* (T, M) models, best first */
-    uint8_t *candidates; /* (T, M) */
-    float *coverage;     /* (T) reached share */
+    int64_t *name_row; /* (T) prompt whose description is the name: nearest[t][0]; its embedding starts the encoding */
+    int32_t *fused_order;                      /* (T, M) models, best first, by reciprocal rank fusion */
+    uint8_t *candidates;                       /* (T, M) */
+    float *coverage;                           /* (T) reached share */
     float *cohesion_inside, *cohesion_outside; /* (T) */
-    float *mean, *median; /* (T, M) */
-    float *stage1;       /* (T + 1, M); NaN nowhere: a model unobserved in a task takes its training mean */
+    float *mean, *median;                      /* (T, M) */
+    float *stage1; /* (T + 1, M); NaN nowhere: a model unobserved in a task takes its training mean */
 } fr_tasks;
 
-void fr_tasks_close(fr_tasks *tasks);
+void fr_tasks_close(fr_tasks *tasks); /* accepts an all-zero struct */
 FR_NODISCARD fr_status fr_tasks_write(const fr_tasks *tasks, const char *path);
 FR_NODISCARD fr_status fr_tasks_read(fr_tasks *tasks, const char *path);
 
-/* Round-1 graph, computed once and partitioned at any resolution. embedding (N, d): unit rows of the text that discover.text names, for ALL prompts; only training rows enter the graph. */
+/* The graph of round 1, computed once and partitioned at any resolution. embedding (N, d): unit rows of the text that
+ * discover.text names, for all prompts; only training rows enter the graph. data, embedding, config and device must
+ * outlive the result. Shows progress; FR_INTERRUPTED when asked to stop. O(N^2 d) for the exact neighbours. */
 typedef struct fr_discovery fr_discovery;
-FR_NODISCARD fr_status fr_discovery_create(fr_discovery **discovery, const fr_dataset *data, const float *embedding, int64_t d, const fr_config *config, struct fr_device *device);
-void fr_discovery_close(fr_discovery *discovery);
+FR_NODISCARD fr_status fr_discovery_create(fr_discovery **discovery, const fr_dataset *data, const float *embedding,
+                                           int64_t d, const fr_config *config, struct fr_device *device);
+void fr_discovery_close(fr_discovery *discovery); /* accepts NULL */
 
-/* Leiden and recursion at one resolution; fills everything but candidates, coverage and stage1 (zero). Tasks are numbered by size, largest first. T may be 0 when nothing
- * reaches min_task_size. */
+/* Leiden and recursion at one resolution; fills everything but candidates, coverage and stage1, which are there and
+ * zero. Tasks are numbered by size, largest first. T is 0 when nothing reaches discover.min_task_size. Deterministic in
+ * top.seed and resolution, whatever was partitioned before. Not to be called from several threads: igraph is not
+ * thread-safe. */
 FR_NODISCARD fr_status fr_discovery_partition(fr_discovery *discovery, double resolution, fr_tasks *tasks);
 
-/* Candidate sets by discover.coverage: in fused order until the share of members whose most preferred model (any of the tied best) lies in the set exceeds coverage (or all models are in). */
+/* Candidate sets: in fused order until the share of members whose most preferred model (any of the tied best) lies in
+ * the set exceeds coverage, or all models are in. */
 void fr_tasks_candidates(fr_tasks *tasks, const fr_dataset *data, double coverage);
 
-/* Stage-1 scores. assignment (N): task of each prompt, -1 Others; only training rows are read. aggregate FR_MEDIAN | FR_MEAN; shrinkage a:
- * mean: (sum q + a * g) / (n + a), g the training mean of the model; median: n/(n+a) * median + a/(n+a) * g. */
-void fr_tasks_stage1(float *stage1, const fr_dataset *data, const int32_t *assignment, int64_t T, int aggregate, double shrinkage);
+/* Stage-1 scores (T + 1, M). assignment (N): task of each prompt, -1 Others; only training rows are read. aggregate:
+ * FR_MEDIAN | FR_MEAN. With n observed scores of the model in the task, a = shrinkage and g the model's training mean
+ *
+ *     mean:   (sum q + a g) / (n + a)          median:   n / (n + a) median + a / (n + a) g          n = 0:   g */
+void fr_tasks_stage1(float *stage1, const fr_dataset *data, const int32_t *assignment, int64_t T, int aggregate,
+                     double shrinkage);
 
-/* Adjusted Rand index and normalised mutual information (arithmetic mean) of two labelings over rows where both are >= 0; NaN when fewer than 2 such rows. */
+/* Adjusted Rand index (Hubert & Arabie 1985) and normalised mutual information (arithmetic mean of the entropies) of
+ * two labelings over the rows where both are >= 0; NaN when there are fewer than two such rows. Two labelings of one
+ * group each agree: 1. Either pointer may be NULL. O(n log n). */
 void fr_partition_agreement(double *ari, double *nmi, const int32_t *a, const int32_t *b, int64_t n);
 
-/* Preference lists (discover.ties): 1-based first and last rank of the tie group of each model, 0 unobserved. top, bottom (N, M). */
+/* Preference lists (discover.ties): 1-based first and last rank of the tie group of each model, 0 unobserved. top,
+ * bottom (N, M). What breaks ties (mean cost, mean quality) is taken from training rows alone. */
 void fr_preference_ranks(int16_t *top, int16_t *bottom, const fr_dataset *data, const fr_config *config);
 
-/* Rank-biased overlap of two such lists by definition (see kernels/rbo.c for the fast one). */
-double fr_rbo(const int16_t *top_a, const int16_t *bottom_a, const int16_t *top_b, const int16_t *bottom_b, int64_t M, double p, int variant);
+/* Rank-biased overlap of two such lists, by definition (kernels/rbo.c has the fast one). variant: FR_RBO_A | FR_RBO_B.
+ * Models missing in either list are left out of both; 0 when they share none. */
+double fr_rbo(const int16_t *top_a, const int16_t *bottom_a, const int16_t *top_b, const int16_t *bottom_b, int64_t M,
+              double p, int variant);
 
-/* Task card as text for people (markdown): id, name, size, three nearest prompts, benchmark mix, fused ranking, candidates with coverage, median and mean quality per model, cohesion. */
+/* A task as text for people (Markdown, malloc'd): id, name, size, the three nearest prompts, benchmark mix, fused
+ * ranking, candidates with coverage, median and mean quality per model, cohesion. */
 char *fr_task_card(const fr_tasks *tasks, const fr_dataset *data, int64_t t);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

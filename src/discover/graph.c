@@ -1,0 +1,175 @@
+/* The graph of one round: nearest neighbours, rank-biased overlap, filter, weights. */
+#include "discover_internal.h"
+
+#include "finerouter/log.h"
+#include "ops/ops.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Differences below this are rounding of f32: RBO that is equal in truth must not fall below tau, nor be stretched to
+ * the whole of [0, 1]. */
+static const float rounding = 1e-6f;
+
+static bool report(void *context, int64_t rows)
+{
+    fr_progress *progress = context;
+    if (progress)
+        fr_progress_add(progress, rows - progress->done);
+    return !fr_interrupt_wanted();
+}
+
+fr_status fr_neighbours(int32_t *index, float *similarity, const float *queries, const float *corpus, int64_t nq,
+                        int64_t nc, int64_t d, int64_t k, const int32_t *skip, struct fr_device *device,
+                        const char *what)
+{
+    fr_progress progress;
+    if (what)
+        fr_progress_begin(&progress, what, "prompts", nq);
+    bool done = fr_knn(device, index, similarity, queries, corpus, nq, nc, d, k, skip, report, what ? &progress : NULL);
+    if (what)
+        fr_progress_end(&progress);
+    return done ? FR_OK : fr_interrupted();
+}
+
+/* Directed neighbour lists (n, k) -> undirected edges, sorted. Where both directions are there, the one from the
+ * smaller end gives the cosine. Bucket by the smaller end, then sort each bucket by the larger one. */
+typedef struct half_edge {
+    int32_t other;
+    bool backward;
+    float cosine;
+} half_edge;
+
+static int by_other(const void *a, const void *b)
+{
+    const half_edge *x = a, *y = b;
+    return x->other != y->other ? (x->other > y->other) - (x->other < y->other) : x->backward - y->backward;
+}
+
+static void merge_directions(fr_graph *graph, const int32_t *index, const float *similarity, int64_t k)
+{
+    int64_t n = graph->nodes;
+    int64_t *start = FR_NEW(int64_t, n + 1), *next = FR_NEW(int64_t, n);
+    for (int64_t x = 0; x < n * k; x++)
+        if (index[x] >= 0)
+            start[(index[x] < x / k ? index[x] : x / k) + 1]++;
+    for (int64_t i = 0; i < n; i++)
+        start[i + 1] += start[i];
+    memcpy(next, start, (size_t)n * sizeof *next);
+    half_edge *half = FR_NEW(half_edge, start[n]);
+    for (int64_t x = 0; x < n * k; x++) {
+        int32_t i = (int32_t)(x / k), j = index[x];
+        if (j < 0)
+            continue;
+        half[next[i < j ? i : j]++] = (half_edge){.other = i < j ? j : i, .backward = i > j, .cosine = similarity[x]};
+    }
+    graph->edges = FR_NEW(int32_t, 2 * start[n]);
+    graph->cosine = FR_NEW(float, start[n]);
+    for (int64_t i = 0; i < n; i++) {
+        qsort(half + start[i], (size_t)(start[i + 1] - start[i]), sizeof *half, by_other);
+        for (int64_t x = start[i]; x < start[i + 1]; x++) {
+            if (x > start[i] && half[x].other == half[x - 1].other)
+                continue;
+            graph->edges[2 * graph->E] = (int32_t)i;
+            graph->edges[2 * graph->E + 1] = half[x].other;
+            graph->cosine[graph->E++] = half[x].cosine;
+        }
+    }
+    free(half);
+    free(next);
+    free(start);
+}
+
+typedef struct span {
+    float low, high;
+} span;
+
+static span span_of(const float *value, const float *rbo, int64_t E, float tau)
+{
+    span s = {INFINITY, -INFINITY};
+    for (int64_t e = 0; e < E; e++) {
+        if (rbo[e] < tau)
+            continue;
+        s.low = value[e] < s.low ? value[e] : s.low;
+        s.high = value[e] > s.high ? value[e] : s.high;
+    }
+    return s;
+}
+
+static float normalised(float x, span s)
+{
+    return s.high - s.low < rounding ? 1 : (x - s.low) / (s.high - s.low);
+}
+
+/*   x_n = (x - min x) / (max x - min x) over the edges with RBO >= tau, 1 where the range is zero
+ *   weight = sqrt(cos_n rbo_n), or one of the two alone; 0 for the edges below tau */
+static void weigh(fr_graph *graph, double tau, int weight)
+{
+    float least = (float)tau - rounding;
+    span cosine = span_of(graph->cosine, graph->rbo, graph->E, least);
+    span rbo = span_of(graph->rbo, graph->rbo, graph->E, least);
+    for (int64_t e = 0; e < graph->E; e++) {
+        if (graph->rbo[e] < least)
+            continue;
+        float c = normalised(graph->cosine[e], cosine), r = normalised(graph->rbo[e], rbo);
+        graph->weight[e] = weight == FR_WEIGHT_COSINE ? c : weight == FR_WEIGHT_RBO ? r : sqrtf(c * r);
+    }
+}
+
+fr_status fr_graph_build(fr_graph *graph, const float *embedding, const int16_t *top, const int16_t *bottom, int64_t n,
+                         int64_t d, int64_t M, const fr_config *config, struct fr_device *device, const char *what)
+{
+    *graph = (fr_graph){.nodes = n};
+    int64_t k = config->discover.k < n - 1 ? config->discover.k : n - 1;
+    if (k > 0) {
+        int32_t *index = FR_NEW(int32_t, n * k), *self = FR_NEW(int32_t, n);
+        float *similarity = FR_NEW(float, n *k);
+        for (int64_t i = 0; i < n; i++)
+            self[i] = (int32_t)i;
+        fr_status status = fr_neighbours(index, similarity, embedding, embedding, n, n, d, k, self, device, what);
+        if (status == FR_OK)
+            merge_directions(graph, index, similarity, k);
+        free(similarity);
+        free(self);
+        free(index);
+        FR_TRY(status);
+    }
+    graph->rbo = FR_NEW(float, graph->E);
+    graph->weight = FR_NEW(float, graph->E);
+    if (graph->E > 0)
+        fr_rbo_edges(device, graph->rbo, graph->edges, top, bottom, graph->E, M, config->discover.rbo_p,
+                     config->discover.rbo_ties == FR_RBO_B);
+    weigh(graph, config->discover.tau, config->discover.weight);
+    return FR_OK;
+}
+
+static void *copy_of(const void *data, size_t bytes)
+{
+    void *copy = fr_alloc(bytes ? bytes : 1);
+    if (bytes)
+        memcpy(copy, data, bytes);
+    return copy;
+}
+
+fr_graph fr_graph_copy(const fr_graph *graph)
+{
+    size_t E = (size_t)graph->E;
+    return (fr_graph){
+        .nodes = graph->nodes,
+        .E = graph->E,
+        .edges = copy_of(graph->edges, 2 * E * sizeof *graph->edges),
+        .cosine = copy_of(graph->cosine, E * sizeof *graph->cosine),
+        .rbo = copy_of(graph->rbo, E * sizeof *graph->rbo),
+        .weight = copy_of(graph->weight, E * sizeof *graph->weight),
+    };
+}
+
+void fr_graph_close(fr_graph *graph)
+{
+    free(graph->edges);
+    free(graph->cosine);
+    free(graph->rbo);
+    free(graph->weight);
+    *graph = (fr_graph){0};
+}

@@ -1,0 +1,173 @@
+#include "test.h"
+
+#include "base/rng.h"
+#include "finerouter/config.h"
+#include "ops/ops.h"
+
+static fr_device *cpu, *ref;
+
+/* Unit rows; of every 50 rows two are the same, so that ties happen. */
+static float *unit_rows(int64_t n, int64_t d, uint64_t stream)
+{
+    float *x = malloc((size_t)(n * d) * sizeof(float));
+    for (int64_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < d; j++) {
+            x[i * d + j] = (float)fr_rng_normal(3, stream, (uint64_t)((i % 50 == 7 ? i - 1 : i) * d + j));
+            sum += (double)x[i * d + j] * (double)x[i * d + j];
+        }
+        for (int64_t j = 0; j < d; j++)
+            x[i * d + j] *= (float)(1 / sqrt(sum));
+    }
+    return x;
+}
+
+static double inner(const float *a, const float *b, int64_t d)
+{
+    double sum = 0;
+    for (int64_t j = 0; j < d; j++)
+        sum += (double)a[j] * (double)b[j];
+    return sum;
+}
+
+/* The answer holds up against brute force in f64: similarities are right, descending, ties by index, nobody better is
+ * missing, nobody comes twice, the skipped row is not there. */
+static void check_row(const int32_t *index, const float *similarity, const float *query, const float *corpus,
+                      int64_t nc, int64_t d, int64_t k, int32_t skip)
+{
+    char *taken = calloc((size_t)nc, 1);
+    int64_t filled = 0, possible = nc - (skip >= 0);
+    for (; filled < k && index[filled] >= 0; filled++) {
+        int32_t c = index[filled];
+        assert_true(c < nc && c != skip && !taken[c]);
+        taken[c] = 1;
+        assert_close(similarity[filled], inner(query, corpus + c * d, d), 2e-6);
+        if (filled > 0)
+            assert_true(similarity[filled] < similarity[filled - 1] ||
+                        (similarity[filled] == similarity[filled - 1] && c > index[filled - 1]));
+    }
+    assert_int_equal(filled, k < possible ? k : possible);
+    for (int64_t i = filled; i < k; i++) {
+        assert_int_equal(index[i], -1);
+        assert_true(similarity[i] == -INFINITY);
+    }
+    for (int64_t c = 0; c < nc && filled == k; c++)
+        if (!taken[c] && c != skip)
+            assert_true(inner(query, corpus + c * d, d) <= similarity[k - 1] + 2e-6);
+    free(taken);
+}
+
+static void check_knn(fr_device *device, int64_t nq, int64_t nc, int64_t d, int64_t k, bool self)
+{
+    float *corpus = unit_rows(nc, d, 1), *queries = self ? corpus : unit_rows(nq, d, 2);
+    int32_t *index = malloc((size_t)(nq * k) * 4), *skip = malloc((size_t)nq * 4);
+    float *similarity = malloc((size_t)(nq * k) * 4);
+    for (int64_t i = 0; i < nq; i++)
+        skip[i] = (int32_t)i;
+    assert_true(fr_knn(device, index, similarity, queries, corpus, nq, nc, d, k, self ? skip : NULL, NULL, NULL));
+    for (int64_t i = 0; i < nq; i++)
+        check_row(index + i * k, similarity + i * k, queries + i * d, corpus, nc, d, k, self ? skip[i] : -1);
+    if (!self)
+        free(queries);
+    free(corpus);
+    free(index);
+    free(skip);
+    free(similarity);
+}
+
+static void test_against_brute_force(void **state)
+{
+    (void)state;
+    fr_device *devices[] = {cpu, ref};
+    for (int i = 0; i < 2; i++) {
+        check_knn(devices[i], 1, 1, 1, 1, false);
+        check_knn(devices[i], 1, 1, 3, 2, true); /* nobody but itself */
+        check_knn(devices[i], 31, 31, 7, 40, true);
+        check_knn(devices[i], 5, 200, 33, 1, false);
+        check_knn(devices[i], 130, 2500, 19, 20, false);
+    }
+    check_knn(cpu, 1300, 1300, 64, 20, true);
+}
+
+/* Identical rows: every similarity ties, so the smallest indices come, in order. */
+static void test_ties(void **state)
+{
+    (void)state;
+    enum { N = 3000, D = 8, K = 5 };
+    static float rows[N * D];
+    static int32_t index[N * K], skip[N];
+    static float similarity[N * K];
+    for (int i = 0; i < N * D; i++)
+        rows[i] = 0.5f;
+    for (int i = 0; i < N; i++)
+        skip[i] = i;
+    assert_true(fr_knn(cpu, index, similarity, rows, rows, N, N, D, K, skip, NULL, NULL));
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < K; j++)
+            assert_int_equal(index[i * K + j], j + (i <= j));
+}
+
+static bool count_rows(void *context, int64_t rows)
+{
+    *(int64_t *)context = rows;
+    return rows < 1500;
+}
+
+static void test_progress_stops(void **state)
+{
+    (void)state;
+    enum { N = 5000, D = 4 };
+    float *rows = unit_rows(N, D, 4);
+    int32_t *index = malloc(N * sizeof(int32_t));
+    float *similarity = malloc(N * sizeof(float));
+    int64_t done = 0;
+    assert_false(fr_knn(cpu, index, similarity, rows, rows, N, N, D, 1, NULL, count_rows, &done));
+    assert_true(done >= 1500 && done < N);
+    free(rows);
+    free(index);
+    free(similarity);
+}
+
+/* topk_merge by itself: NaN is never taken, -infinity is; blocks may come in any order. */
+static void test_topk_merge(void **state)
+{
+    (void)state;
+    const fr_kernels *tables[] = {fr_kernels_cpu(), fr_kernels_ref()};
+    for (int t = 0; t < 2; t++) {
+        float value[4] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
+        int32_t index[4] = {-1, -1, -1, -1};
+        float late[] = {2, NAN, 3, -INFINITY}, early[] = {3, 1};
+        tables[t]->topk_merge(NULL, value, index, late, 1, 4, 4, 10, 4, NULL);
+        int32_t want1[] = {12, 10, 13, -1};
+        assert_memory_equal(index, want1, sizeof want1);
+        tables[t]->topk_merge(NULL, value, index, early, 1, 2, 2, 0, 4, (int32_t[]){1});
+        int32_t want2[] = {0, 12, 10, 13};
+        assert_memory_equal(index, want2, sizeof want2);
+        assert_true(value[0] == 3 && value[1] == 3 && value[2] == 2 && value[3] == -INFINITY);
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return fr_device_open(&cpu, FR_DEVICE_CPU, 0) || fr_device_open(&ref, FR_DEVICE_REF, 0);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fr_device_close(cpu);
+    fr_device_close(ref);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_brute_force),
+        cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_progress_stops),
+        cmocka_unit_test(test_topk_merge),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
