@@ -1,28 +1,21 @@
 #include "h5.h"
 
 #include "base/files.h"
-#include "base/hash.h"
 #include "base/memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum {
     MAX_RANK = 8,
     CHUNK_FROM = 1 << 16,  /* bytes: smaller datasets lie in one piece, uncompressed */
     CHUNK_BYTES = 1 << 20, /* HDF5's chunk cache holds one such chunk */
     DEFLATE_RATIO = 1032,  /* deflate cannot shrink further than this */
-    USER_BLOCK = 512,      /* bytes in front of the HDF5 data that HDF5 leaves to its user */
 };
-
-/* The user block of a committed file, followed by the checksum of everything behind the block. */
-static const char checksum_mark[] = "finerouter file, XXH3-128 of what follows byte 512: ";
 
 struct fr_h5 {
     hid_t id;
@@ -186,71 +179,15 @@ void fr_h5_close(fr_h5 *file)
     free(file);
 }
 
-/* Checksum of the bytes behind the user block. */
-static fr_status checksum(char hex[FR_HASH_CHARS], int fd, const char *path)
-{
-    fr_hash *hash = fr_hash_create();
-    char *block = fr_alloc(1 << 20);
-    ssize_t got;
-    for (off_t at = USER_BLOCK; (got = pread(fd, block, 1 << 20, at)) > 0; at += got)
-        fr_hash_add(hash, block, (size_t)got);
-    int why = errno;
-    free(block);
-    fr_hash_end(hash, hex);
-    return got < 0 ? fr_fail(FR_FAILED, "%s: cannot read: %s", path, strerror(why)) : FR_OK;
-}
-
-static fr_status write_checksum(const fr_h5 *file)
-{
-    char hex[FR_HASH_CHARS], block[USER_BLOCK] = {0};
-    int fd = open(file->temporary, O_RDWR);
-    if (fd < 0)
-        return fr_fail(FR_FAILED, "%s: cannot open: %s", file->path, strerror(errno));
-    fr_status status = checksum(hex, fd, file->path);
-    snprintf(block, sizeof block, "%s%s\n", checksum_mark, hex);
-    if (status == FR_OK && pwrite(fd, block, sizeof block, 0) != USER_BLOCK)
-        status = fr_fail(FR_FAILED, "%s: cannot write: %s", file->path, strerror(errno));
-    close(fd);
-    return status;
-}
-
-/* HDF5 1.10 trusts some sizes in a file (those of its global heap), so damage must be found before it looks. Files of
- * other programs carry no checksum. */
-static fr_status check_checksum(int fd, const char *path)
-{
-    char hex[FR_HASH_CHARS], block[USER_BLOCK];
-    if (pread(fd, block, sizeof block, 0) != USER_BLOCK || memcmp(block, checksum_mark, strlen(checksum_mark)) != 0)
-        return FR_OK;
-    FR_TRY(checksum(hex, fd, path));
-    if (memcmp(block + strlen(checksum_mark), hex, FR_HASH_CHARS - 1) != 0)
-        return fr_fail(FR_FAILED,
-                       "%s: does not match its checksum: damaged, truncated or edited by another program (to accept an "
-                       "edit, overwrite the first 512 bytes with zeros)",
-                       path);
-    return FR_OK;
-}
-
-static bool has_user_block(const fr_h5 *file)
-{
-    hsize_t bytes = 0;
-    hid_t list = H5Fget_create_plist(file->id);
-    H5Pget_userblock(list, &bytes);
-    H5Pclose(list);
-    return bytes >= USER_BLOCK;
-}
-
 fr_status fr_h5_commit(fr_h5 *file)
 {
     FR_CHECK(file->temporary, "%s is open for reading", file->path);
     fr_status status = FR_OK;
-    bool marked = has_user_block(file);
     if (H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0)
         status = file_error(file, "/", "cannot write");
     if (H5Fclose(file->id) < 0 && status == FR_OK)
         status = file_error(file, "/", "cannot write");
     file->id = -1;
-    if (status == FR_OK && marked)
-        status = write_checksum(file);
     if (status == FR_OK) {
         status = fr_replace_end(file->temporary, file->path);
         file->temporary = NULL;
@@ -267,10 +204,8 @@ fr_status fr_h5_create(fr_h5 **out, const char *path, const char *format, int64_
     fr_h5 *file = file_new(path);
     fr_status status;
     FR_TRY_GOTO(fr_replace_begin(&file->temporary, path), failed);
-    hid_t list = access_list(), create = H5Pcreate(H5P_FILE_CREATE);
-    H5Pset_userblock(create, USER_BLOCK);
-    file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, create, list);
-    H5Pclose(create);
+    hid_t list = access_list();
+    file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, list);
     H5Pclose(list);
     if (file->id < 0) {
         status = file_error(file, "/", "cannot create");
@@ -286,32 +221,31 @@ failed:
     return status;
 }
 
-static fr_status check_kind(fr_h5 *file, int fd)
+/* What is no HDF5 file at all, in the words of the person who named it. */
+static fr_status check_signature(fr_h5 *file, const char *path)
 {
-    const char *path = file->path;
+    static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
     struct stat info;
-    if (fstat(fd, &info) != 0)
-        return fr_fail(FR_FAILED, "%s: cannot open: %s", path, strerror(errno));
+    FILE *stream = fopen(path, "rb");
+    if (!stream || fstat(fileno(stream), &info) != 0) {
+        int why = errno;
+        if (stream)
+            fclose(stream);
+        return fr_fail(FR_FAILED, "%s: cannot open: %s", path, strerror(why));
+    }
+    unsigned char head[8] = {0};
+    size_t got = S_ISREG(info.st_mode) ? fread(head, 1, sizeof head, stream) : 0;
+    fclose(stream);
     if (S_ISDIR(info.st_mode))
         return fr_fail(FR_FAILED, "%s: is a folder, want an HDF5 file", path);
     if (!S_ISREG(info.st_mode))
         return fr_fail(FR_FAILED, "%s: is not a regular file, want an HDF5 file", path);
-    if (info.st_size == 0)
+    if (got == 0)
         return fr_fail(FR_FAILED, "%s: is empty, want an HDF5 file", path);
+    if (got < sizeof head || memcmp(head, signature, sizeof signature) != 0)
+        return fr_fail(FR_FAILED, "%s: is not an HDF5 file", path);
     file->bytes = info.st_size;
-    FR_TRY(check_checksum(fd, path));
-    return H5Fis_hdf5(path) > 0 ? FR_OK : fr_fail(FR_FAILED, "%s: is not an HDF5 file", path);
-}
-
-/* What is no HDF5 file at all, in the words of the person who named it; then the checksum. */
-static fr_status check_outside(fr_h5 *file)
-{
-    int fd = open(file->path, O_RDONLY | O_NONBLOCK);
-    if (fd < 0)
-        return fr_fail(FR_FAILED, "%s: cannot open: %s", file->path, strerror(errno));
-    fr_status status = check_kind(file, fd);
-    close(fd);
-    return status;
+    return FR_OK;
 }
 
 static fr_status check_format(fr_h5 *file, const char *format, int64_t newest)
@@ -356,7 +290,7 @@ fr_status fr_h5_open(fr_h5 **out, const char *path, const char *format, int64_t 
     *out = NULL;
     fr_h5 *file = file_new(path);
     fr_status status;
-    FR_TRY_GOTO(check_outside(file), failed);
+    FR_TRY_GOTO(check_signature(file, path), failed);
     FR_TRY_GOTO(open_as(file, path, H5F_ACC_RDONLY, format, newest), failed);
     *out = file;
     return FR_OK;
@@ -390,7 +324,7 @@ fr_status fr_h5_extend(fr_h5 **out, const char *path, const char *format, int64_
     *out = NULL;
     fr_h5 *file = file_new(path);
     fr_status status;
-    FR_TRY_GOTO(check_outside(file), failed);
+    FR_TRY_GOTO(check_signature(file, path), failed);
     FR_TRY_GOTO(fr_replace_begin(&file->temporary, path), failed);
     FR_TRY_GOTO(copy_bytes(path, file->temporary, path), failed);
     FR_TRY_GOTO(open_as(file, file->temporary, H5F_ACC_RDWR, format, newest), failed);

@@ -1,0 +1,277 @@
+#include "loop.h"
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "finerouter/log.h"
+#include "ops/ops.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int64_t fr_fit_steps(int64_t n, int64_t batch)
+{
+    return (n + batch - 1) / batch;
+}
+
+int64_t fr_fit_first(int64_t n, int64_t steps, int64_t i)
+{
+    /* i n / steps without overflow */
+    return i * (n / steps) + i * (n % steps) / steps;
+}
+
+/* ---- what dev said ---- */
+
+enum { SMOOTH = 3 };
+
+double fr_history_smoothed(const fr_history *history, int64_t index)
+{
+    int64_t from = index >= SMOOTH - 1 ? index - (SMOOTH - 1) : 0;
+    double sum = 0;
+    for (int64_t i = from; i <= index; i++)
+        sum += history->at[i].routed;
+    return sum / (double)(index + 1 - from);
+}
+
+/* Is entry a better than b? */
+static bool better(const fr_history *history, int64_t a, int64_t b)
+{
+    if (history->by_routed) {
+        double ra = fr_history_smoothed(history, a), rb = fr_history_smoothed(history, b);
+        if (ra < rb || ra > rb)
+            return ra > rb;
+    }
+    return history->at[a].loss < history->at[b].loss;
+}
+
+int64_t fr_history_best(const fr_history *history)
+{
+    int64_t best = -1;
+    for (int64_t i = history->first; i < history->count; i++)
+        if (best < 0 || isnan(history->at[i].loss) || better(history, i, best))
+            best = i;
+    return best;
+}
+
+bool fr_history_done(const fr_history *history, int64_t patience)
+{
+    int64_t best = fr_history_best(history);
+    return patience > 0 && best >= 0 && history->count - 1 - best >= patience;
+}
+
+/* ---- the loop ---- */
+
+typedef struct loop {
+    fr_fit *fit;
+    fr_history history;      /* at: (epochs) */
+    int64_t epoch_steps;     /* steps of one epoch */
+    int64_t step;            /* done */
+    double loss_sum;         /* over the steps done of the running epoch */
+    void *best, *scratch[3]; /* value of the best epoch; value, m, v on their way to and from the checkpoint */
+    size_t bytes;
+    int64_t *order, *batch_rows;
+    fr_progress progress;
+    double saved; /* when the last checkpoint was written */
+} loop;
+
+enum { BLOCKS = 6 };
+
+typedef struct place {
+    int64_t step, epochs; /* done */
+    double loss_sum;
+} place;
+
+static void blocks_of(loop *l, place *at, fr_block block[BLOCKS])
+{
+    block[0] = (fr_block){"place", at, sizeof *at};
+    block[1] = (fr_block){"history", l->history.at, (size_t)l->fit->epochs * sizeof *l->history.at};
+    block[2] = (fr_block){"value", l->scratch[0], l->bytes};
+    block[3] = (fr_block){"m", l->scratch[1], l->bytes};
+    block[4] = (fr_block){"v", l->scratch[2], l->bytes};
+    block[5] = (fr_block){"best", l->best, l->bytes};
+}
+
+static fr_status save(loop *l)
+{
+    if (!l->fit->checkpoint)
+        return FR_OK;
+    for (int i = 0; i < 3; i++)
+        fr_part_get(l->fit->params, (fr_part)i, l->scratch[i]);
+    place at = {l->step, l->history.count, l->loss_sum};
+    fr_block block[BLOCKS];
+    blocks_of(l, &at, block);
+    FR_TRY(fr_checkpoint_write(l->fit->checkpoint, l->fit->key, block, BLOCKS));
+    l->saved = fr_seconds();
+    return FR_OK;
+}
+
+static fr_status resume(loop *l)
+{
+    if (!l->fit->checkpoint)
+        return FR_OK;
+    bool found;
+    place at;
+    fr_block block[BLOCKS];
+    blocks_of(l, &at, block);
+    FR_TRY(fr_checkpoint_read(l->fit->checkpoint, l->fit->key, block, BLOCKS, &found));
+    if (!found)
+        return FR_OK;
+    for (int i = 0; i < 3; i++)
+        fr_part_set(l->fit->params, (fr_part)i, l->scratch[i]);
+    l->step = at.step;
+    l->history.count = at.epochs;
+    l->loss_sum = at.loss_sum;
+    if (!l->fit->quiet)
+        fr_log("%s: continues at step %lld of %lld (%s)", l->fit->what, (long long)l->step,
+               (long long)(l->epoch_steps * l->fit->epochs), l->fit->checkpoint);
+    return FR_OK;
+}
+
+/* The run stops at the first loss that is no number, and names the first bad tensor: parameters in list order, then
+ * activations. */
+static fr_status bad_loss(const loop *l, double loss)
+{
+    const fr_fit *fit = l->fit;
+    const char *name = NULL, *kind = "parameter";
+    for (int64_t i = 0; i < fit->params->count && !name; i++)
+        if (fr_find_nonfinite(fit->params->item[i].value) >= 0)
+            name = fit->params->item[i].name;
+    if (!name) {
+        kind = "activation";
+        name = fit->first_bad(fit->model);
+    }
+    return fr_fail(FR_FAILED,
+                   "%s: the loss of step %lld (epoch %lld) is %g; first bad tensor: %s %s; a smaller learning rate or "
+                   "train.clip may help",
+                   fit->what, (long long)l->step, (long long)l->history.count + 1, loss, name ? kind : "none,",
+                   name ? name : "every one is finite");
+}
+
+static fr_status one_step(loop *l, int64_t i)
+{
+    fr_fit *fit = l->fit;
+    int64_t from = fr_fit_first(fit->n, l->epoch_steps, i), to = fr_fit_first(fit->n, l->epoch_steps, i + 1);
+    for (int64_t k = from; k < to; k++)
+        l->batch_rows[k - from] = fit->rows[l->order[k]];
+    double loss, norm;
+    fr_params_zero_grad(fit->params);
+    FR_TRY(fit->step(fit->model, l->batch_rows, to - from, l->step, &loss));
+    if (!isfinite(loss))
+        return bad_loss(l, loss);
+    fr_status status = fr_optimizer_step(&fit->optimizer, fit->params, l->step, &norm);
+    if (status != FR_OK)
+        return fr_fail_within(status, "%s: step %lld (epoch %lld)", fit->what, (long long)l->step,
+                              (long long)l->history.count + 1);
+    l->loss_sum += loss;
+    l->step++;
+    return FR_OK;
+}
+
+static void show(loop *l, int64_t steps)
+{
+    int64_t epoch = l->history.count;
+    char dev[64] = "";
+    if (epoch) {
+        const fr_measure *last = &l->history.at[epoch - 1];
+        snprintf(dev, sizeof dev, ", dev %s %.4f", l->fit->by_routed ? "quality" : "loss",
+                 l->fit->by_routed ? last->routed : last->loss);
+    }
+    fr_progress_note(&l->progress, "epoch %lld, loss %.4f%s", (long long)epoch + 1, l->loss_sum / (double)steps, dev);
+    fr_progress_add(&l->progress, 1);
+}
+
+/* The steps of the running epoch that are left. */
+static fr_status run_epoch(loop *l)
+{
+    fr_fit *fit = l->fit;
+    int64_t epoch = l->history.count, first = l->step - epoch * l->epoch_steps;
+    fr_rng_permutation(l->order, fit->n, fit->seed, fr_stream("batches", (uint64_t)epoch, 0));
+    if (first == 0)
+        l->loss_sum = 0;
+    for (int64_t i = first; i < l->epoch_steps; i++) {
+        FR_TRY(one_step(l, i));
+        if (!fit->quiet)
+            show(l, i + 1);
+        if (fr_interrupt_wanted()) {
+            FR_TRY(save(l));
+            return fr_interrupted();
+        }
+        if (fit->checkpoint && fr_seconds() - l->saved >= fit->checkpoint_seconds)
+            FR_TRY(save(l));
+    }
+    return FR_OK;
+}
+
+static fr_status watch(loop *l)
+{
+    fr_fit *fit = l->fit;
+    fr_measure measure = {NAN, NAN};
+    fr_status status = fit->watch(fit->model, &measure);
+    if (status == FR_INTERRUPTED) {
+        FR_TRY(save(l));
+        return fr_interrupted();
+    }
+    FR_TRY(status);
+    l->history.at[l->history.count++] = measure;
+    if (fr_history_best(&l->history) == l->history.count - 1)
+        fr_part_get(fit->params, FR_PART_VALUE, l->best);
+    if (!fit->quiet)
+        fr_log_event("epoch", "what=s epoch=d step=d loss=f dev_loss=f dev_routed=f best=d", fit->what,
+                     l->history.count, l->step, l->loss_sum / (double)l->epoch_steps, measure.loss, measure.routed,
+                     fr_history_best(&l->history) + 1);
+    return FR_OK;
+}
+
+static fr_status run(loop *l)
+{
+    fr_fit *fit = l->fit;
+    FR_TRY(resume(l));
+    if (!fit->quiet) {
+        fr_progress_begin(&l->progress, fit->what, "steps", l->epoch_steps * fit->epochs);
+        fr_progress_add(&l->progress, l->step);
+    }
+    fr_status status = FR_OK;
+    while (status == FR_OK && l->history.count < fit->epochs && !fr_history_done(&l->history, fit->patience)) {
+        status = run_epoch(l);
+        if (status == FR_OK)
+            status = watch(l);
+    }
+    int64_t best = fr_history_best(&l->history);
+    if (!fit->quiet) {
+        if (status == FR_OK)
+            fr_progress_note(&l->progress, "kept epoch %lld of %lld, dev loss %.4f", (long long)best + 1,
+                             (long long)l->history.count, l->history.at[best].loss);
+        fr_progress_end(&l->progress);
+    }
+    FR_TRY(status);
+    fr_part_set(fit->params, FR_PART_VALUE, l->best);
+    fr_checkpoint_remove(fit->checkpoint);
+    return FR_OK;
+}
+
+fr_status fr_fit_run(fr_fit *fit)
+{
+    if (fit->n == 0 || fit->epochs == 0)
+        return FR_OK;
+    loop l = {.fit = fit, .epoch_steps = fr_fit_steps(fit->n, fit->batch), .saved = fr_seconds()};
+    fit->optimizer.steps = l.epoch_steps * fit->epochs;
+    /* The first epochs have too few before them to be smoothed: a lucky one would win. */
+    l.history = (fr_history){.at = FR_NEW(fr_measure, fit->epochs),
+                             .by_routed = fit->by_routed,
+                             .first = fit->by_routed ? (fit->epochs < SMOOTH ? fit->epochs : SMOOTH) - 1 : 0};
+    l.bytes = fr_part_bytes(fit->params);
+    l.best = fr_calloc(l.bytes, 1);
+    for (int i = 0; i < 3 && fit->checkpoint; i++)
+        l.scratch[i] = fr_calloc(l.bytes, 1);
+    l.order = FR_NEW(int64_t, fit->n);
+    l.batch_rows = FR_NEW(int64_t, fit->batch < fit->n ? fit->batch : fit->n);
+    fr_status status = run(&l);
+    free(l.history.at);
+    free(l.best);
+    for (int i = 0; i < 3; i++)
+        free(l.scratch[i]);
+    free(l.order);
+    free(l.batch_rows);
+    return status;
+}

@@ -1,0 +1,62 @@
+/* loop.h - the training loop that classifier and estimator share: shuffled batches, optimizer, early stopping,
+ * checkpoints.
+ *
+ * Epoch e visits the training rows in the order of a permutation keyed by (seed, e), cut into ceil(n / batch) batches
+ * of nearly equal size. After an epoch the dev split is measured; the parameters of the best epoch are kept. Everything
+ * that decides is in the checkpoint, and the rest is keyed by step or epoch: a resumed run gives the bits of an
+ * uninterrupted one. */
+#ifndef FR_TRAIN_LOOP_H
+#define FR_TRAIN_LOOP_H
+
+#include "checkpoint.h"
+#include "nn/params.h"
+
+/* What dev says after an epoch. */
+typedef struct fr_measure {
+    double loss;   /* lower is better; NaN: nothing to watch, then the last epoch is kept */
+    double routed; /* quality of the routed answers, higher is better; NaN where it does not apply */
+} fr_measure;
+
+/* Dev results in the order of the epochs. */
+typedef struct fr_history {
+    fr_measure *at;
+    int64_t count;
+    bool by_routed; /* best: highest routed quality as the mean of the last 3 entries (or of all there are), ties by
+                       lower loss; else lowest loss */
+    int64_t first;  /* entries before this one are no candidates */
+} fr_history;
+
+double fr_history_smoothed(const fr_history *history, int64_t index);
+int64_t fr_history_best(const fr_history *history); /* -1 while nothing is a candidate; the earliest among equals */
+bool fr_history_done(const fr_history *history,
+                     int64_t patience); /* patience entries without a better one; 0 = never */
+
+typedef struct fr_fit {
+    const char *what; /* "classifier": for progress, log and errors */
+    fr_params *params;
+    fr_optimizer optimizer; /* steps is filled in by fr_fit_run */
+    const int64_t *rows;    /* (n) training rows */
+    int64_t n, batch, epochs, patience;
+    uint64_t seed;
+    bool by_routed;
+    const char *checkpoint, *key; /* checkpoint NULL: none */
+    double checkpoint_seconds;
+    bool quiet;
+
+    void *model;
+    /* Adds the gradient of a batch (gradients are zero before) and sets its loss. Every random draw is keyed by `step`.
+     */
+    fr_status (*step)(void *model, const int64_t *rows, int64_t count, int64_t step, double *loss);
+    fr_status (*watch)(void *model, fr_measure *measure);
+    const char *(*first_bad)(void *model); /* name of the first activation that is not finite, NULL if all are */
+} fr_fit;
+
+/* Runs to the end and leaves the best epoch's parameters in place. FR_INTERRUPTED after a checkpoint when asked to
+ * stop. */
+FR_NODISCARD fr_status fr_fit_run(fr_fit *fit);
+
+/* Steps of an epoch, and the first row of batch i of them (i = steps: n). */
+int64_t fr_fit_steps(int64_t n, int64_t batch);
+int64_t fr_fit_first(int64_t n, int64_t steps, int64_t i);
+
+#endif
