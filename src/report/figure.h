@@ -1,0 +1,35 @@
+/* figure.h - SVG drawn by gnuplot, without a display and without a shell. */
+#ifndef FR_REPORT_FIGURE_H
+#define FR_REPORT_FIGURE_H
+
+#include "base/memory.h"
+
+#include <stdbool.h>
+
+#define FR_INK "#212529" /* text and axes; follows the page's text colour inside the page */
+#define FR_PALETTE 12
+
+/* Colour of series number i: legible on light and on dark ground. */
+const char *fr_figure_colour(int64_t i);
+
+/* Adds a single-quoted gnuplot string: no escapes, no command substitution. Control characters become spaces, markup
+ * characters similar ones; cut after `most` characters' width. */
+void fr_figure_text(fr_buffer *script, const char *text, int most);
+
+typedef struct fr_figure_size {
+    int width, height, left, right, top, bottom; /* pixels; the last four are margins of the plot area */
+} fr_figure_size;
+
+/* Opens a script: terminal, plot area, axes in FR_INK, light grid, titles of the axes (ours: no quotes in them) or
+ * NULL. */
+void fr_figure_begin(fr_buffer *script, fr_figure_size size, const char *x, const char *y);
+
+/* Runs the script, keeps it and the picture as <folder>/figures/<name>.gp and .svg, and returns the picture for a page:
+ * an svg element whose ids carry the name, ink as currentColor. NULL when gnuplot is missing or failed. Closes script.
+ */
+char *fr_figure_draw(fr_buffer *script, const char *folder, const char *name, const char *title);
+
+/* Whether gnuplot can be started. */
+bool fr_figure_possible(void);
+
+#endif
