@@ -357,6 +357,28 @@ static void test_hash(void **state)
     assert_string_not_equal(hash[1], hash[2]);
 }
 
+/* Lower case with accents kept: the one case where lowering gives two code points. */
+static void test_accents(void **state)
+{
+    (void)state;
+    const char *folder = test_folder();
+    fr_tokenizer *tokenizer;
+    write_text(folder, "vocab.txt", "[UNK]\n[CLS]\n[SEP]\ni\n##\u0307\nı\né\ne\n");
+    write_text(folder, "tokenizer_config.json", "{\"strip_accents\": false}");
+    assert_ok(fr_tokenizer_open(&tokenizer, folder));
+    static const int32_t kept[] = {1, 3, 4, 5, 3, 6, 7, 2}; /* i ##(dot above), dotless i, i, é, e */
+    int32_t ids[16];
+    assert_int_equal(fr_tokenizer_encode(tokenizer, "İ ı I É E", 12, 16, ids, NULL), 8);
+    assert_memory_equal(ids, kept, sizeof kept);
+    fr_tokenizer_close(tokenizer);
+    write_text(folder, "tokenizer_config.json", "{\"strip_accents\": null}"); /* follows do_lower_case, true */
+    assert_ok(fr_tokenizer_open(&tokenizer, folder));
+    static const int32_t stripped[] = {1, 3, 5, 3, 7, 7, 2};
+    assert_int_equal(fr_tokenizer_encode(tokenizer, "İ ı I É E", 12, 16, ids, NULL), 7);
+    assert_memory_equal(ids, stripped, sizeof stripped);
+    fr_tokenizer_close(tokenizer);
+}
+
 static const char good_json[] = "{\"added_tokens\": [{\"id\": 0, \"content\": \"[UNK]\", \"special\": true, "
                                 "\"lstrip\": false, \"rstrip\": false, \"normalized\": false, "
                                 "\"single_word\": false}], \"normalizer\": {\"type\": \"BertNormalizer\", "
@@ -485,10 +507,18 @@ static void test_broken_vocabulary(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),         cmocka_unit_test(test_golden_encoder),    cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_tokenize),       cmocka_unit_test(test_random_bytes),      cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_build_and_save), cmocka_unit_test(test_save_odd),          cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_broken_json),    cmocka_unit_test(test_broken_vocabulary),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_golden_encoder),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_tokenize),
+        cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_build_and_save),
+        cmocka_unit_test(test_save_odd),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_accents),
+        cmocka_unit_test(test_broken_json),
+        cmocka_unit_test(test_broken_vocabulary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

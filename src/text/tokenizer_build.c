@@ -78,6 +78,8 @@ static int compare_counted(const void *a, const void *b)
 static void count_characters(word_table *characters, const word_table *words)
 {
     for (int64_t i = 0; i < words->capacity; i++) {
+        if (!words->slot[i].text)
+            continue;
         const unsigned char *at = (const unsigned char *)words->slot[i].text, *end = at + words->slot[i].bytes;
         while (at < end) {
             const unsigned char *start = at;

@@ -316,19 +316,22 @@ static const unsigned char *space_behind(const unsigned char *at, const unsigned
 
 typedef void stretch_fn(pass *s, const unsigned char *at, const unsigned char *end);
 
-/* Added pieces of the set give their ids, what stands between them goes to `between`. */
+/* Added pieces of the set give their ids, what stands between them goes to `between`. The search goes on right behind a
+ * piece, so the next one may begin within the blanks that rstrip has taken already. */
 static void split_added(pass *s, const fr_added_set *set, const unsigned char *at, const unsigned char *end,
                         stretch_fn *between)
 {
-    const unsigned char *found;
+    const unsigned char *found, *search = at; /* all before `at` is done */
     const fr_added *added;
-    while (!s->full && (added = find_added(&found, set, at, end))) {
-        const unsigned char *stop = found + added->bytes;
-        between(s, at, added->lstrip ? space_before(at, found, end) : found);
+    while (!s->full && (added = find_added(&found, set, search, end))) {
+        const unsigned char *stop = added->lstrip ? space_before(at, found, end) : found;
+        if (at < stop)
+            between(s, at, stop);
         push(s, added->id);
-        at = added->rstrip ? space_behind(stop, end) : stop;
+        search = found + added->bytes;
+        at = added->rstrip ? space_behind(search, end) : search;
     }
-    if (!s->full)
+    if (!s->full && at < end)
         between(s, at, end);
 }
 
