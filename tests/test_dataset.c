@@ -182,13 +182,92 @@ static void summary(void **state)
     fr_dataset_close(&data);
 }
 
+/* A data file made with h5py (tests/golden/make_h5.py): fixed-length strings, big-endian and half-precision numbers. */
+static void foreign_file(void **state)
+{
+    (void)state;
+    char *folder = fr_path_join(FR_SOURCE_DIR, "tests/golden"), *path = fr_path_join(folder, "h5py_data.h5");
+    fr_dataset data;
+    assert_ok(fr_dataset_read(&data, path));
+    assert_int_equal(data.N, 3);
+    assert_int_equal(data.M, 2);
+    assert_string_equal(data.id[2], "p3");
+    assert_string_equal(data.text[1], "zw\xC3\xB6");
+    assert_string_equal(data.source_name[data.source[1]], "b");
+    assert_int_equal(data.split[2], FR_SPLIT_TEST);
+    assert_close(data.input_price[0], 1, 0);
+    assert_close(data.output_price[1], 3, 0);
+    assert_close(data.quality[2], 0.5, 0);
+    assert_true(isnan(data.quality[3]));
+    assert_true(isnan(data.cost[0]));
+    assert_int_equal(strlen(data.hash), 32);
+    fr_dataset_close(&data);
+    free(path);
+    free(folder);
+}
+
+/* One dataset of an otherwise good file is replaced. */
+static void replaced(const char *name, fr_h5_type type, int rank, const int64_t *shape, const char *error)
+{
+    static const double zeros[64];
+    fr_dataset data;
+    fr_h5 *file;
+    make(&data);
+    char *path = in_folder("bad.h5");
+    assert_ok(fr_dataset_write(&data, path));
+    fr_dataset_close(&data);
+    assert_ok(fr_h5_extend(&file, path, "finerouter-data", 1));
+    assert_ok(fr_h5_write(file, name, type, rank, shape, zeros));
+    assert_ok(fr_h5_commit(file));
+    assert_fails(fr_dataset_read(&data, path), FR_FAILED, error);
+    assert_null(data.id);
+    free(path);
+}
+
+static void wrong_shapes(void **state)
+{
+    (void)state;
+    replaced("/quality", FR_H5_F32, 2, (int64_t[]){3, 6},
+             "bad.h5: /quality: is 3 x 6 (2 dimensions), want prompts x models, 6 x 3");
+    replaced("/cost", FR_H5_F32, 1, (int64_t[]){18}, "bad.h5: /cost: is 18 x 0 (1 dimension");
+    replaced("/prompts/split", FR_H5_I8, 1, (int64_t[]){5}, "bad.h5: /prompts/split: is (5) int8, want (6) int8");
+    replaced("/prompts/split", FR_H5_F32, 1, (int64_t[]){6}, "bad.h5: /prompts/split: is (6) float32, want (6) int8");
+    replaced("/prompts/id", FR_H5_I8, 1, (int64_t[]){6},
+             "bad.h5: /prompts/id: is (6) int8, want 1 dimension of string");
+    replaced("/models/name", FR_H5_I8, 0, NULL, "bad.h5: /models/name: has 0 dimensions, want 1");
+    replaced("/prompts/task", FR_H5_I32, 2, (int64_t[]){6, 1},
+             "bad.h5: /prompts/task: is (6, 1) int32, want (6) int32");
+    replaced("/models/input_usd_per_mtok", FR_H5_F64, 1, (int64_t[]){4},
+             "input_usd_per_mtok: is (4) float64, want (3) float64");
+    replaced("/prompts/text", FR_H5_F64, 1, (int64_t[]){0},
+             "bad.h5: /prompts/text: is (0) float64, want 1 dimension of string");
+
+    fr_dataset data;
+    make(&data);
+    char *path = in_folder("texts.h5");
+    data.id[3] = "p0";
+    assert_ok(fr_dataset_write(&data, path));
+    fr_dataset_close(&data);
+    assert_fails(fr_dataset_read(&data, path), FR_FAILED, "texts.h5: prompts 1 and 4 have the same id \"p0\"");
+    fr_h5 *file;
+    assert_ok(fr_h5_extend(&file, path, "finerouter-data", 1));
+    assert_ok(fr_h5_write_texts(file, "/prompts/text", 2, (const char *const[]){"a", "b"}));
+    assert_ok(fr_h5_commit(file));
+    assert_fails(fr_dataset_read(&data, path), FR_FAILED, "texts.h5: /prompts/text: is (2) string, want (6)");
+    assert_ok(fr_h5_create(&file, path, "finerouter-data", 1));
+    assert_ok(fr_h5_commit(file));
+    assert_fails(fr_dataset_read(&data, path), FR_FAILED, "texts.h5: /prompts/id: is missing");
+    assert_ok(fr_h5_create(&file, path, "finerouter-data", 2));
+    assert_ok(fr_h5_commit(file));
+    assert_fails(fr_dataset_read(&data, path), FR_FAILED, "written by a newer finerouter");
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(written_is_read),
-        cmocka_unit_test(hash_is_content),
-        cmocka_unit_test(checks),
-        cmocka_unit_test(summary),
+        cmocka_unit_test(written_is_read), cmocka_unit_test(hash_is_content), cmocka_unit_test(checks),
+        cmocka_unit_test(summary),         cmocka_unit_test(foreign_file),    cmocka_unit_test(wrong_shapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,11 @@
 #include "base/files.h"
 #include "base/memory.h"
 
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 static void round_trip(void **state)
 {
     (void)state;
@@ -91,10 +96,316 @@ static void round_trip(void **state)
     free(path);
 }
 
+static char *golden(const char *name)
+{
+    char *folder = fr_path_join(FR_SOURCE_DIR, "tests/golden"), *path = fr_path_join(folder, name);
+    free(folder);
+    return path;
+}
+
+/* What h5py wrote (tests/golden/make_h5.py): other byte orders, widths, strings. */
+static void foreign_types(void **state)
+{
+    (void)state;
+    char *path = golden("h5py_types.h5"), *text;
+    fr_h5 *file;
+    assert_ok(fr_h5_open(&file, path, "finerouter-test", 1));
+    float half[3];
+    double wide[4];
+    int32_t small[3], chunked[1000];
+    int64_t three = 3, two = 2, square[2] = {2, 2}, hundred[2] = {100, 10}, count, number;
+    assert_ok(fr_h5_read(file, "/f16", FR_H5_F32, 1, &three, half));
+    assert_close(half[1], -2.5, 0);
+    assert_close(half[2], 65504, 0);
+    assert_ok(fr_h5_read(file, "/soft", FR_H5_F32, 1, &three, half));
+    assert_ok(fr_h5_read(file, "/f64be", FR_H5_F64, 2, square, wide));
+    assert_close(wide[1], 0.1, 0);
+    assert_close(wide[2], 1e-300, 0);
+    assert_true(isnan(wide[3]));
+    assert_ok(fr_h5_read(file, "/i16be", FR_H5_I32, 1, &three, small));
+    assert_int_equal(small[1], -2);
+    assert_ok(fr_h5_read(file, "/i16be", FR_H5_F32, 1, &three, half));
+    assert_close(half[2], 300, 0);
+    assert_ok(fr_h5_read(file, "/chunked", FR_H5_I32, 2, hundred, chunked));
+    assert_int_equal(chunked[999], 999);
+    assert_ok(fr_h5_read_rows(file, "/chunked", FR_H5_I32, 50, 2, chunked));
+    assert_int_equal(chunked[19], 519);
+
+    static const struct {
+        const char *name, *want[3];
+        int64_t count;
+    } texts[] = {{"/fixed", {"abc", "", "abcde"}, 3},
+                 {"/texts", {"na\xC3\xAFve", "", "text"}, 3},
+                 {"/words", {"a", "b"}, 2},
+                 {"/utf8", {"\xC3\xA9", "abc"}, 2},
+                 {"/spaced", {"ab", "abc"}, 2}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char **got;
+        assert_ok(fr_h5_read_texts(file, texts[i].name, &count, &got));
+        assert_int_equal(count, texts[i].count);
+        for (int64_t j = 0; j < count; j++)
+            assert_string_equal(got[j], texts[i].want[j]);
+        fr_h5_texts_free(got, count);
+    }
+    assert_ok(fr_h5_get_text(file, "fixed", &text));
+    assert_string_equal(text, "fixed text");
+    free(text);
+    assert_ok(fr_h5_get_number(file, "big", &wide[0]));
+    assert_close(wide[0], 2.5, 0);
+    assert_ok(fr_h5_get_number(file, "version", &wide[0]));
+    assert_close(wide[0], 1, 0);
+
+#define REFUSED(expr, part) assert_fails(expr, FR_FAILED, "h5py_types.h5: " part)
+    char buffer[64], **names;
+    void *data;
+    int rank;
+    int64_t shape[8], one = 1;
+    REFUSED(fr_h5_read(file, "/huge", FR_H5_F32, 1, &one, buffer), "/huge: holds a number that does not fit float32");
+    REFUSED(fr_h5_read(file, "/u64", FR_H5_I64, 1, &two, buffer), "/u64: holds a number that does not fit int64");
+    REFUSED(fr_h5_read(file, "/i16be", FR_H5_U8, 1, &three, buffer), "/i16be: holds a number that does not fit uint8");
+    REFUSED(fr_h5_read(file, "/f16", FR_H5_I32, 1, &three, buffer), "/f16: is (3) float16, want (3) int32");
+    REFUSED(fr_h5_read(file, "/f16", FR_H5_F32, 1, &two, buffer), "/f16: is (3) float16, want (2) float32");
+    REFUSED(fr_h5_read(file, "/f16", FR_H5_F32, 2, square, buffer), "/f16: is (3) float16, want (2, 2) float32");
+    REFUSED(fr_h5_read(file, "/bool", FR_H5_U8, 1, &two, buffer), "/bool: is (2) enumeration, want (2) uint8");
+    REFUSED(fr_h5_read(file, "/complex", FR_H5_F32, 1, &one, buffer), "/complex: is (1) compound");
+    REFUSED(fr_h5_read(file, "/sequences", FR_H5_I32, 1, &one, buffer), "/sequences: is (1) variable-length sequence");
+    REFUSED(fr_h5_read_texts(file, "/sequences", &count, &names),
+            "/sequences: is (1) variable-length sequence, want 1 dimension of string");
+    REFUSED(fr_h5_read(file, "/texts", FR_H5_F32, 1, &three, buffer), "/texts: is (3) string, want (3) float32");
+    REFUSED(fr_h5_read_texts(file, "/f16", &count, &names), "/f16: is (3) float16, want 1 dimension of string");
+    REFUSED(fr_h5_read_text(file, "/texts", &text), "/texts: is (3) string, want () string");
+    REFUSED(fr_h5_read_new(file, "/unwritten", FR_H5_F32, 1, shape, &data),
+            "/unwritten: is (1099511627776) float32, but only 0");
+    REFUSED(fr_h5_shape(file, "/impossible", &rank, shape), "/impossible: has an impossible shape");
+    REFUSED(fr_h5_read(file, "/virtual", FR_H5_F32, 2, square, buffer), "/virtual: keeps its data in another file");
+    REFUSED(fr_h5_read(file, "/external", FR_H5_I8, 1, &two, buffer), "/external: keeps its data in another file");
+    REFUSED(fr_h5_read(file, "/elsewhere", FR_H5_F32, 1, &two, buffer), "/elsewhere: is missing");
+    REFUSED(fr_h5_read(file, "/dangling", FR_H5_F32, 1, &two, buffer), "/dangling: is missing");
+    REFUSED(fr_h5_read(file, "/group", FR_H5_F32, 1, &two, buffer), "/group: is not a readable dataset");
+    REFUSED(fr_h5_read(file, "/null", FR_H5_F32, 0, NULL, buffer), "/null: has no readable type and shape");
+    REFUSED(fr_h5_list(file, "/f16", &count, &names), "/f16: is not a group");
+    REFUSED(fr_h5_get_integer(file, "two", &number), "attribute two: want one integer");
+    REFUSED(fr_h5_get_integer(file, "fixed", &number), "attribute fixed: want one integer");
+    REFUSED(fr_h5_get_integer(file, "big", &number), "attribute big: want one integer");
+    REFUSED(fr_h5_get_text(file, "version", &text), "attribute version: want one string");
+    REFUSED(fr_h5_get_text(file, "none", &text), "attribute none: is missing");
+    fr_h5_close(file);
+    free(path);
+}
+
+/* Without the fsync of fr_file_write, which takes its time. */
+static void put(const char *path, const char *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+}
+
+static void wrong_files(void **state)
+{
+    (void)state;
+    const char *folder = test_folder();
+    char *path = fr_path_join(folder, "w.h5"), *other = golden("h5py_types.h5"), *bytes;
+    size_t size;
+    fr_h5 *file;
+    assert_fails(fr_h5_open(&file, path, "f", 1), FR_FAILED, "w.h5: cannot open: No such file");
+    assert_fails(fr_h5_open(&file, folder, "f", 1), FR_FAILED, "is a folder, want an HDF5 file");
+    assert_fails(fr_h5_open(&file, "/dev/zero", "f", 1), FR_FAILED, "/dev/zero: is not a regular file");
+    assert_fails(fr_h5_create(&file, folder, "f", 1), FR_FAILED, "is a folder");
+    assert_fails(fr_h5_create(&file, "/dev/full", "f", 1), FR_FAILED,
+                 "/dev/full: is a device, want the name of a file");
+    assert_fails(fr_h5_create(&file, "/nowhere/a.h5", "f", 1), FR_FAILED,
+                 "/nowhere/a.h5: cannot write into folder /nowhere");
+    assert_ok(fr_file_write(path, "", 0));
+    assert_fails(fr_h5_open(&file, path, "f", 1), FR_FAILED, "w.h5: is empty, want an HDF5 file");
+    assert_ok(fr_file_write(path, "text", 4));
+    assert_fails(fr_h5_open(&file, path, "f", 1), FR_FAILED, "w.h5: is not an HDF5 file");
+    assert_fails(fr_h5_extend(&file, path, "f", 1), FR_FAILED, "w.h5: is not an HDF5 file");
+    assert_fails(fr_h5_open(&file, other, "finerouter-data", 1), FR_FAILED,
+                 "h5py_types.h5: holds format \"finerouter-test\", want \"finerouter-data\"");
+    assert_ok(fr_h5_create(&file, path, "finerouter-test", 3));
+    assert_ok(fr_h5_commit(file));
+    assert_fails(fr_h5_open(&file, path, "finerouter-test", 2), FR_FAILED,
+                 "w.h5: version 3 of format finerouter-test was written by a newer finerouter, this one reads up to 2");
+    assert_ok(fr_h5_create(&file, path, "finerouter-test", 0));
+    assert_ok(fr_h5_commit(file));
+    assert_fails(fr_h5_open(&file, path, "finerouter-test", 2), FR_FAILED, "version 0 of format");
+    assert_ok(fr_file_read(&bytes, &size, other, 0));
+    for (size_t length = 8; length < size; length += 97) {
+        put(path, bytes, length);
+        assert_fails(fr_h5_open(&file, path, "finerouter-test", 1), FR_FAILED,
+                     "w.h5: damaged or truncated HDF5 file: ");
+    }
+    free(bytes);
+    free(path);
+    free(other);
+}
+
+static void fill(int64_t count, float *value)
+{
+    for (int64_t i = 0; i < count; i++)
+        value[i] = (float)((uint64_t)i * 2654435761u % 1000003) * 1e-3f;
+}
+
+/* A committed file takes more datasets, and keeps its content when the extension is thrown away. */
+static void extend(void **state)
+{
+    (void)state;
+    char *path = fr_path_join(test_folder(), "e.h5");
+    int64_t count = 300000, three = 3;
+    float *value = FR_NEW(float, count), *back = FR_NEW(float, count), small[3] = {1, 2, 3};
+    fill(count, value);
+    fr_h5 *file;
+    assert_ok(fr_h5_create(&file, path, "finerouter-test", 1));
+    assert_ok(fr_h5_write(file, "/a", FR_H5_F32, 1, &three, small));
+    assert_ok(fr_h5_commit(file));
+    assert_ok(fr_h5_extend(&file, path, "finerouter-test", 1));
+    assert_ok(fr_h5_read(file, "/a", FR_H5_F32, 1, &three, back));
+    assert_ok(fr_h5_write(file, "/lost", FR_H5_F32, 1, &count, value));
+    fr_h5_close(file);
+    assert_ok(fr_h5_extend(&file, path, "finerouter-test", 1));
+    assert_false(fr_h5_has(file, "/lost"));
+    assert_ok(fr_h5_write(file, "/deep/er/b", FR_H5_F32, 1, &count, value));
+    small[1] = 5;
+    assert_ok(fr_h5_write(file, "/a", FR_H5_F32, 1, &three, small));
+    assert_ok(fr_h5_read(file, "/deep/er/b", FR_H5_F32, 1, &count, back));
+    assert_ok(fr_h5_commit(file));
+    assert_ok(fr_h5_open(&file, path, "finerouter-test", 1));
+    assert_ok(fr_h5_read(file, "/a", FR_H5_F32, 1, &three, back));
+    assert_close(back[1], 5, 0);
+    assert_ok(fr_h5_read(file, "/deep/er/b", FR_H5_F32, 1, &count, back));
+    assert_memory_equal(back, value, (size_t)count * sizeof *back);
+    assert_ok(fr_h5_read_rows(file, "/deep/er/b", FR_H5_F32, 262140, 10, back));
+    assert_memory_equal(back, value + 262140, 10 * sizeof *back);
+    fr_h5_close(file);
+    free(value);
+    free(back);
+    free(path);
+}
+
+/* Every flipped byte behind the user block is noticed before HDF5 sees it; one inside it at worst makes a file of
+ * another program. */
+static void damaged(void **state)
+{
+    (void)state;
+    char *path = fr_path_join(test_folder(), "d.h5"), *bytes;
+    int64_t count = 20000;
+    float *value = FR_NEW(float, count), *back = FR_NEW(float, count);
+    fill(count, value);
+    const char *texts[3] = {"one", "two", "three"};
+    fr_h5 *file;
+    size_t size;
+    assert_ok(fr_h5_create(&file, path, "finerouter-test", 1));
+    assert_ok(fr_h5_write(file, "/group/value", FR_H5_F32, 1, &count, value));
+    assert_ok(fr_h5_write_texts(file, "/texts", 3, texts));
+    assert_ok(fr_h5_commit(file));
+    assert_ok(fr_file_read(&bytes, &size, path, 0));
+    for (size_t at = 0; at < size; at += at < 4096 || at > size - 4096 ? 7 : 211) {
+        bytes[at] ^= 0x55;
+        put(path, bytes, size);
+        bytes[at] ^= 0x55;
+        if (at >= 512) {
+            assert_fails(fr_h5_open(&file, path, "finerouter-test", 1), FR_FAILED, "d.h5: does not match its checksum");
+            continue;
+        }
+        if (fr_h5_open(&file, path, "finerouter-test", 1) == FR_OK) {
+            assert_ok(fr_h5_read(file, "/group/value", FR_H5_F32, 1, &count, back));
+            assert_memory_equal(back, value, (size_t)count * sizeof *back);
+            fr_h5_close(file);
+        }
+    }
+    put(path, bytes, size - 1);
+    assert_fails(fr_h5_open(&file, path, "finerouter-test", 1), FR_FAILED, "d.h5: does not match its checksum");
+
+    /* zeros accept the content as it is, and an extension gives it a checksum again */
+    memset(bytes, 0, 512);
+    put(path, bytes, size);
+    assert_ok(fr_h5_extend(&file, path, "finerouter-test", 1));
+    assert_ok(fr_h5_commit(file));
+    free(bytes);
+    assert_ok(fr_file_read(&bytes, &size, path, 0));
+    assert_non_null(strstr(bytes, "finerouter file"));
+    bytes[size - 1] ^= 1;
+    put(path, bytes, size);
+    assert_fails(fr_h5_open(&file, path, "finerouter-test", 1), FR_FAILED, "d.h5: does not match its checksum");
+    free(bytes);
+    free(value);
+    free(back);
+    free(path);
+}
+
+/* The old file stays, the temporary one goes, and the next write works. */
+static void check_full(const char *path, const char *reason)
+{
+    int64_t count = 1 << 20, one = 1;
+    float *value = FR_NEW(float, count), got = 0;
+    for (int64_t i = 0; i < count; i++)
+        value[i] = (float)((uint64_t)i * 0x9E3779B97F4A7C15u >> 40); /* hardly compressible */
+    fr_h5 *file = NULL;
+    fr_status status = fr_h5_create(&file, path, "finerouter-test", 1);
+    bool created = status == FR_OK;
+    if (created)
+        status = fr_h5_write(file, "/value", FR_H5_F32, 1, &count, value);
+    if (status == FR_OK)
+        status = fr_h5_commit(file);
+    else if (created)
+        fr_h5_close(file);
+    free(value);
+    assert_int_equal(status, FR_FAILED);
+    if (!strstr(fr_error_text(), reason) || !strstr(fr_error_text(), path))
+        fail_msg("error text is \"%s\", want it to hold \"%s\" and \"%s\"", fr_error_text(), path, reason);
+    assert_ok(fr_h5_open(&file, path, "finerouter-test", 1));
+    assert_ok(fr_h5_read(file, "/old", FR_H5_F32, 1, &one, &got));
+    assert_close(got, 3, 0);
+    fr_h5_close(file);
+}
+
+static void write_old(const char *path)
+{
+    fr_h5 *file;
+    int64_t one = 1;
+    float three = 3;
+    assert_ok(fr_h5_create(&file, path, "finerouter-test", 1));
+    assert_ok(fr_h5_write(file, "/old", FR_H5_F32, 1, &one, &three));
+    assert_ok(fr_h5_commit(file));
+}
+
+static void file_too_large(void **state)
+{
+    (void)state;
+    char *path = fr_path_join(test_folder(), "f.h5");
+    write_old(path);
+    struct rlimit before, limit;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = 1 << 20;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    check_full(path, "File too large");
+    write_old(path);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    free(path);
+}
+
+static void disk_full(void **state)
+{
+    (void)state;
+    const char *folder = test_folder();
+    if (mount("none", folder, "tmpfs", 0, "size=1m") != 0)
+        skip();
+    char *path = fr_path_join(folder, "f.h5");
+    write_old(path);
+    check_full(path, "No space left on device");
+    umount2(folder, MNT_DETACH);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
+        cmocka_unit_test(round_trip), cmocka_unit_test(foreign_types), cmocka_unit_test(wrong_files),
+        cmocka_unit_test(extend),     cmocka_unit_test(damaged),       cmocka_unit_test(file_too_large),
+        cmocka_unit_test(disk_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

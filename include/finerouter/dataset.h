@@ -4,7 +4,7 @@
  *
  * Data file, format 1 (readable with h5py and h5dump; strings are variable-length UTF-8):
  *
- *   /                         attributes: format "finerouter-data", version 1, hash (32 hex digits, see fr_dataset_hash)
+ *   /                         attributes: format "finerouter-data", version 1, hash (32 hex digits, see fr_dataset_seal)
  *   /prompts/id               (N) string, unique
  *   /prompts/text             (N) string, not empty
  *   /prompts/description      (N) string, "" where there is none
@@ -17,6 +17,8 @@
  *   /cost                     (N, M) float32, USD of that answer, NaN unknown
  *   /tokens/<key>/{ids uint16 | int32 (total), offset int64 (N+1), truncated int64 scalar}     cache, optional, see text/token_cache
  *   /embeddings/<key>         (N, d) float32                                                  cache, optional
+ *
+ * The user block in front holds a checksum (io/h5.h); files without one, written by other programs, are read too, and hash may be absent.
  *
  * Unknown costs are filled at import from prices: (prompt tokens x input + data.answer_tokens x output) / 1e6, a prompt token taken as
  * 4 characters; they stay NaN where the price is unknown too. */
@@ -69,18 +71,22 @@ void fr_dataset_seal(fr_dataset *data);
 
 /* Import of a table, by the name's ending:
  *   .jsonl, .jsonl.gz   one object a line: id, prompt, quality {model: score}; optional description, source, split (train|dev|test), cost {model: USD}
- *   .csv, .csv.gz       long form with a header line: prompt_id, prompt, model, quality; optional cost, description, source, split (RFC 4180 quoting)
+ *   .csv, .csv.gz       long form with a header line: prompt_id, prompt, model, quality; optional cost, description, source, split (RFC 4180 quoting).
+ *                       Lines of one prompt must agree; only the first needs its texts
+ * A score is a number, true or false (1, 0), or null (in CSV nothing): not observed. Other keys and columns are ignored with one warning.
  * models_path: JSON list of {name, input_usd_per_mtok, output_usd_per_mtok}, or NULL (the models of the table, in order of appearance, prices unknown).
- * A model of the table that the list lacks is an error, a listed one never observed too.
+ * A model of the table that the list lacks is an error, a listed one never observed too. No source is "unknown".
  * Splits are made where the table has none (fr_make_splits). Every error is one line "file:line: what, the value, what would be right". */
 FR_NODISCARD fr_status fr_import(fr_dataset *data, const char *path, const char *models_path, const fr_config *config);
 
-/* Seeded splits per source by config->data.dev_share and test_share; prompts with equal text (byte for byte) stay together. A source with few
- * prompts gives dev and test at least one prompt each from 3 groups on. */
+/* Seeded splits by config->data.dev_share and test_share. Every source gives its share to within one prompt (tiny sources together give theirs);
+ * prompts with equal text (byte for byte) stay together, and count for the source of the first of them. From 3 different texts on a source gives dev
+ * and test at least one prompt each. The algorithm stands in src/data/splits.c. */
 void fr_make_splits(fr_dataset *data, const fr_config *config);
 
-/* Folds for cross-validation: fold f of F is test, 1/F' of the rest dev as config says, the rest train; balanced per source, equal texts together.
- * Writes data->split and reseals. Depends on seed and F only; every prompt is test in exactly one fold. */
+/* Folds for cross-validation: fold f of F is test, 1/10 of the other prompts of each source dev, the rest train; balanced per source, equal texts
+ * together. Writes data->split and reseals. Depends on the content, seed, F and f, not on the splits before; over f = 0 .. F-1 every prompt is test
+ * exactly once. F >= 2. */
 void fr_make_fold(fr_dataset *data, int64_t fold, int64_t folds, uint64_t seed);
 
 /* Synthetic data with planted tasks (config->synth.*): model skill profiles, costs, noise, missing entries, text from a grammar, descriptions that

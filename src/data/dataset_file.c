@@ -127,24 +127,6 @@ static fr_status read_all(fr_h5 *file, fr_dataset *data)
     return fr_h5_read(file, "/cost", FR_H5_F32, 2, matrix, data->cost);
 }
 
-/* A file without a hash was made by another program and is taken as it is. */
-static fr_status check_hash(fr_h5 *file, const fr_dataset *data)
-{
-    if (!fr_h5_has_attribute(file, "hash"))
-        return FR_OK;
-    char *hash;
-    FR_TRY(fr_h5_get_text(file, "hash", &hash));
-    fr_status status = FR_OK;
-    if (strcmp(hash, data->hash) != 0)
-        status =
-            fr_fail(FR_FAILED,
-                    "%s: content does not match its hash: damaged, or edited by another program (which should then "
-                    "delete the attribute hash)",
-                    fr_h5_path(file));
-    free(hash);
-    return status;
-}
-
 fr_status fr_dataset_read(fr_dataset *data, const char *path)
 {
     *data = (fr_dataset){0};
@@ -153,12 +135,10 @@ fr_status fr_dataset_read(fr_dataset *data, const char *path)
     fr_status status = read_all(file, data);
     if (status == FR_OK)
         status = fr_dataset_check(data, path);
-    if (status == FR_OK) {
-        fr_dataset_seal(data);
-        status = check_hash(file, data);
-    }
     fr_h5_close(file);
-    if (status != FR_OK)
+    if (status == FR_OK)
+        fr_dataset_seal(data);
+    else
         fr_dataset_close(data);
     return status;
 }

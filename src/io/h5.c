@@ -2,13 +2,16 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "h5_checksum.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     MAX_RANK = 8,
@@ -27,49 +30,33 @@ struct fr_h5 {
 
 static const char *const type_names[] = {"float32", "float64", "int8", "uint8", "uint16", "int32", "int64"};
 
-static hid_t native_type(fr_h5_type type)
+/* Types in memory and in files; files are little-endian whatever the machine. HDF5's names stand for calls, hence no
+ * table. */
+static hid_t type_of(fr_h5_type type, bool in_memory)
 {
     switch (type) {
     case FR_H5_F32:
-        return H5T_NATIVE_FLOAT;
+        return in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE;
     case FR_H5_F64:
-        return H5T_NATIVE_DOUBLE;
+        return in_memory ? H5T_NATIVE_DOUBLE : H5T_IEEE_F64LE;
     case FR_H5_I8:
-        return H5T_NATIVE_INT8;
+        return in_memory ? H5T_NATIVE_INT8 : H5T_STD_I8LE;
     case FR_H5_U8:
-        return H5T_NATIVE_UINT8;
+        return in_memory ? H5T_NATIVE_UINT8 : H5T_STD_U8LE;
     case FR_H5_U16:
-        return H5T_NATIVE_UINT16;
+        return in_memory ? H5T_NATIVE_UINT16 : H5T_STD_U16LE;
     case FR_H5_I32:
-        return H5T_NATIVE_INT32;
+        return in_memory ? H5T_NATIVE_INT32 : H5T_STD_I32LE;
     case FR_H5_I64:
-        return H5T_NATIVE_INT64;
+        return in_memory ? H5T_NATIVE_INT64 : H5T_STD_I64LE;
     }
     FR_CHECK(false, "type %d", (int)type);
     return -1;
 }
 
-/* Files are written little-endian whatever the machine. */
-static hid_t file_type(fr_h5_type type)
+static hid_t native_type(fr_h5_type type)
 {
-    switch (type) {
-    case FR_H5_F32:
-        return H5T_IEEE_F32LE;
-    case FR_H5_F64:
-        return H5T_IEEE_F64LE;
-    case FR_H5_I8:
-        return H5T_STD_I8LE;
-    case FR_H5_U8:
-        return H5T_STD_U8LE;
-    case FR_H5_U16:
-        return H5T_STD_U16LE;
-    case FR_H5_I32:
-        return H5T_STD_I32LE;
-    case FR_H5_I64:
-        return H5T_STD_I64LE;
-    }
-    FR_CHECK(false, "type %d", (int)type);
-    return -1;
+    return type_of(type, true);
 }
 
 static void library_start(void)
@@ -179,15 +166,27 @@ void fr_h5_close(fr_h5 *file)
     free(file);
 }
 
+static bool has_user_block(const fr_h5 *file)
+{
+    hsize_t bytes = 0;
+    hid_t list = H5Fget_create_plist(file->id);
+    H5Pget_userblock(list, &bytes);
+    H5Pclose(list);
+    return bytes >= FR_H5_USER_BLOCK;
+}
+
 fr_status fr_h5_commit(fr_h5 *file)
 {
     FR_CHECK(file->temporary, "%s is open for reading", file->path);
     fr_status status = FR_OK;
+    bool marked = has_user_block(file);
     if (H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0)
         status = file_error(file, "/", "cannot write");
     if (H5Fclose(file->id) < 0 && status == FR_OK)
         status = file_error(file, "/", "cannot write");
     file->id = -1;
+    if (status == FR_OK && marked)
+        status = fr_h5_checksum_write(file->temporary, file->path);
     if (status == FR_OK) {
         status = fr_replace_end(file->temporary, file->path);
         file->temporary = NULL;
@@ -199,13 +198,17 @@ fr_status fr_h5_commit(fr_h5 *file)
 fr_status fr_h5_create(fr_h5 **out, const char *path, const char *format, int64_t version)
 {
     *out = NULL;
-    if (fr_is_folder(path))
-        return fr_fail(FR_FAILED, "%s: is a folder, want the name of a file", path);
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return fr_fail(FR_FAILED, "%s: is a %s, want the name of a file", path,
+                       S_ISDIR(info.st_mode) ? "folder" : "device");
     fr_h5 *file = file_new(path);
     fr_status status;
     FR_TRY_GOTO(fr_replace_begin(&file->temporary, path), failed);
-    hid_t list = access_list();
-    file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, list);
+    hid_t list = access_list(), create = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_userblock(create, FR_H5_USER_BLOCK);
+    file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, create, list);
+    H5Pclose(create);
     H5Pclose(list);
     if (file->id < 0) {
         status = file_error(file, "/", "cannot create");
@@ -221,31 +224,32 @@ failed:
     return status;
 }
 
-/* What is no HDF5 file at all, in the words of the person who named it. */
-static fr_status check_signature(fr_h5 *file, const char *path)
+static fr_status check_kind(fr_h5 *file, int fd)
 {
-    static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
+    const char *path = file->path;
     struct stat info;
-    FILE *stream = fopen(path, "rb");
-    if (!stream || fstat(fileno(stream), &info) != 0) {
-        int why = errno;
-        if (stream)
-            fclose(stream);
-        return fr_fail(FR_FAILED, "%s: cannot open: %s", path, strerror(why));
-    }
-    unsigned char head[8] = {0};
-    size_t got = S_ISREG(info.st_mode) ? fread(head, 1, sizeof head, stream) : 0;
-    fclose(stream);
+    if (fstat(fd, &info) != 0)
+        return fr_fail(FR_FAILED, "%s: cannot open: %s", path, strerror(errno));
     if (S_ISDIR(info.st_mode))
         return fr_fail(FR_FAILED, "%s: is a folder, want an HDF5 file", path);
     if (!S_ISREG(info.st_mode))
         return fr_fail(FR_FAILED, "%s: is not a regular file, want an HDF5 file", path);
-    if (got == 0)
+    if (info.st_size == 0)
         return fr_fail(FR_FAILED, "%s: is empty, want an HDF5 file", path);
-    if (got < sizeof head || memcmp(head, signature, sizeof signature) != 0)
-        return fr_fail(FR_FAILED, "%s: is not an HDF5 file", path);
     file->bytes = info.st_size;
-    return FR_OK;
+    FR_TRY(fr_h5_checksum_verify(fd, path));
+    return H5Fis_hdf5(path) > 0 ? FR_OK : fr_fail(FR_FAILED, "%s: is not an HDF5 file", path);
+}
+
+/* What is no HDF5 file at all, in the words of the person who named it; then the checksum. */
+static fr_status check_outside(fr_h5 *file)
+{
+    int fd = open(file->path, O_RDONLY | O_NONBLOCK);
+    if (fd < 0)
+        return fr_fail(FR_FAILED, "%s: cannot open: %s", file->path, strerror(errno));
+    fr_status status = check_kind(file, fd);
+    close(fd);
+    return status;
 }
 
 static fr_status check_format(fr_h5 *file, const char *format, int64_t newest)
@@ -290,7 +294,7 @@ fr_status fr_h5_open(fr_h5 **out, const char *path, const char *format, int64_t 
     *out = NULL;
     fr_h5 *file = file_new(path);
     fr_status status;
-    FR_TRY_GOTO(check_signature(file, path), failed);
+    FR_TRY_GOTO(check_outside(file), failed);
     FR_TRY_GOTO(open_as(file, path, H5F_ACC_RDONLY, format, newest), failed);
     *out = file;
     return FR_OK;
@@ -324,7 +328,7 @@ fr_status fr_h5_extend(fr_h5 **out, const char *path, const char *format, int64_
     *out = NULL;
     fr_h5 *file = file_new(path);
     fr_status status;
-    FR_TRY_GOTO(check_signature(file, path), failed);
+    FR_TRY_GOTO(check_outside(file), failed);
     FR_TRY_GOTO(fr_replace_begin(&file->temporary, path), failed);
     FR_TRY_GOTO(copy_bytes(path, file->temporary, path), failed);
     FR_TRY_GOTO(open_as(file, file->temporary, H5F_ACC_RDWR, format, newest), failed);
@@ -413,7 +417,7 @@ static fr_status write_dataset(fr_h5 *file, const char *name, hid_t stored, hid_
 
 fr_status fr_h5_write(fr_h5 *file, const char *name, fr_h5_type type, int rank, const int64_t *shape, const void *data)
 {
-    return write_dataset(file, name, file_type(type), native_type(type), rank, shape, data, true);
+    return write_dataset(file, name, type_of(type, false), native_type(type), rank, shape, data, true);
 }
 
 fr_status fr_h5_write_texts(fr_h5 *file, const char *name, int64_t count, const char *const *text)

@@ -2,7 +2,11 @@
  *
  * A reader trusts nothing: existence, rank, sizes and element class are checked before a byte is read, and a dataset
  * larger than the file can hold is refused. Every error is one line: "runs/a/tasks.h5: /tasks/size: is (12) float32,
- * want (14) int64". HDF5's own error stack is silenced. */
+ * want (14) int64". HDF5's own error stack is silenced.
+ *
+ * A committed file begins with a user block of 512 bytes (which other HDF5 programs skip): one line of text with a
+ * checksum of all that follows. It is verified before HDF5 opens the file. Files without it, those of other programs,
+ * are read too. HDF5 is not thread-safe: call all this from one thread at a time. */
 #ifndef FR_IO_H5_H
 #define FR_IO_H5_H
 
