@@ -3,8 +3,7 @@
 
 const char *const fr_synth_level_prompt[FR_SYNTH_LEVELS] = {
     "",
-    "\n[Keep it at beginner level|Assume I know nothing about this|This is for an introductory course], "
-    "[please|thanks].",
+    "\n[Keep it at beginner level|Assume I know nothing about this|This is an introductory course], [please|thanks].",
     "\n[Assume an undergraduate background|This is for second-year students|Intermediate level, please].",
     "\n[Write for experts|Assume a specialist reader|This is graduate level, so go deep][.|; no basics, please.]",
 };
