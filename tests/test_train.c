@@ -4,7 +4,6 @@
 #include "finerouter/log.h"
 #include "io/h5.h"
 #include "train/loop.h"
-#include "train/trunk.h"
 
 static void set(planted *p, const char *assignment)
 {
@@ -142,8 +141,9 @@ static void test_classifier_learns(void **state)
 {
     (void)state;
     planted p;
+    test_threads = 2;
     planted_open(&p, 1000, 3, 5, 24, 1.0, FR_DEVICE_CPU);
-    plant_linear(&p, .2, .1);
+    test_threads = 1;
     set(&p, "classifier.epochs=8");
     /* From encodings that know nothing: random ones. */
     float *start = FR_NEW(float, 5 * 24);

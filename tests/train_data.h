@@ -23,7 +23,10 @@ typedef struct planted {
     uint8_t *role;             /* (N) by split */
 } planted;
 
-static void unit(float *row, int64_t d)
+/* One thread: these sizes are too small to share. */
+static int test_threads = 1;
+
+static inline void unit(float *row, int64_t d)
 {
     double norm = 0;
     for (int64_t j = 0; j < d; j++)
@@ -32,11 +35,11 @@ static void unit(float *row, int64_t d)
         row[j] = (float)(row[j] / sqrt(norm));
 }
 
-static void planted_open(planted *p, int64_t N, int64_t M, int64_t K, int64_t d, double noise, int device)
+static inline void planted_open(planted *p, int64_t N, int64_t M, int64_t K, int64_t d, double noise, int device)
 {
     *p = (planted){.K = K, .d = d};
     fr_config_defaults(&p->config);
-    assert_ok(fr_device_open(&p->device, device, 2));
+    assert_ok(fr_device_open(&p->device, device, test_threads));
     fr_dataset_allocate(&p->data, N, M);
     p->embedding = FR_NEW(float, N *d);
     p->centre = FR_NEW(float, K *d);
@@ -63,7 +66,7 @@ static void planted_open(planted *p, int64_t N, int64_t M, int64_t K, int64_t d,
         (fr_training){.config = &p->config, .data = &p->data, .device = p->device, .embedding = p->embedding, .d = d};
 }
 
-static void planted_close(planted *p)
+static inline void planted_close(planted *p)
 {
     fr_dataset_close(&p->data);
     fr_config_close(&p->config);
@@ -75,7 +78,7 @@ static void planted_close(planted *p)
 }
 
 /* q[i,m] = .5 + w_m . x_i + noise with random w_m */
-static void plant_linear(planted *p, double slope, double noise)
+static inline void plant_linear(planted *p, double slope, double noise)
 {
     for (int64_t i = 0; i < p->data.N; i++)
         for (int64_t m = 0; m < p->data.M; m++) {
