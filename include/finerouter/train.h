@@ -1,17 +1,24 @@
 /* finerouter/train.h - training of the task classifier and of the quality estimator.
  *
- * A trunk turns prompts into h (B, d) and takes dh back:
- *   frozen: h = cached embedding, through a trainable d x d projection that starts at the identity
- * (encoder.projection), not renormalised top, full: the text encoder itself, its last encoder.top_layers layers or all
- * of it trained with encoder.lr Both trainings own a trunk each, so phase 1 knows nothing of tasks and is reused when
- * only tasks change.
+ * A trunk turns prompts into h (B, d):
+ *   frozen     h = the cached embedding, through a trainable d x d projection that starts at the identity
+ *              (encoder.projection), not renormalised
+ *   top, full  h = the text encoder itself, its last encoder.top_layers layers or all of it trained with encoder.lr
+ * Classifier and estimator own a trunk each, so phase 1 knows nothing of tasks and is reused when only tasks change.
  *
- * Training: AdamW, batches shuffled by (seed, epoch), loss = mean over the batch's observed entries, learning rate as
- * train.schedule, early stopping on dev; the best epoch's parameters are kept. Deterministic: same seed and threads
- * give the same bits, also through a kill and resume: a checkpoint (parameters, moments, step, best snapshot, dev
- * history) is written atomically to `checkpoint` every train.checkpoint_seconds and at fr_interrupt_wanted(), and
- * removed when training has ended. A checkpoint of another config or data (its key differs) is refused with a clear
- * line. The first non-finite loss stops the run and names the first bad tensor. */
+ * Training: AdamW, batches shuffled by (seed, epoch), loss = mean over the batch's observed entries, learning rate by
+ * train.schedule, early stopping on dev; the best epoch's parameters are kept. By `qe.early_stop: routed` an epoch
+ * counts with the mean routed quality of itself and the two before it (ties: lower loss), and the parameters kept are
+ * those of that epoch, the last of the three. Test prompts are never read.
+ *
+ * Deterministic: equal seed and threads give equal bits, also through kill and resume: a checkpoint (parameters,
+ * moments, step, best epoch's parameters, dev history) is written atomically to `checkpoint` every
+ * train.checkpoint_seconds and when fr_interrupt_wanted(), and removed when training has ended. One with another key is
+ * refused with a clear line, a damaged one too. The first loss that is not finite stops the run and names the first bad
+ * tensor.
+ *
+ * Errors: FR_FAILED for files, checkpoints and losses that are not finite; FR_INTERRUPTED when asked to stop. On an
+ * error nothing is left to close. */
 #ifndef FINEROUTER_TRAIN_H
 #define FINEROUTER_TRAIN_H
 
@@ -20,70 +27,79 @@
 #include "finerouter/status.h"
 #include "finerouter/tokenizer.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct fr_device;
 struct fr_h5;
 
-/* What every training reads. */
+/* What every training reads. The struct is copied; what it points to must outlive classifier and estimator. */
 typedef struct fr_training {
     const fr_config *config;
     const fr_dataset *data;
     struct fr_device *device;
     const float *embedding; /* (N, d) prompt embeddings of the untrained encoder; always there */
     int64_t d;
-    const fr_tokens *tokens;    /* prompts' token ids; needed for encoder.train top and full, else NULL */
-    const char *encoder_folder; /* resolved; for top and full. A fresh encoder (encoder.init: random) is exported to a
-                                   folder first, so this is always one */
+    const fr_tokens *tokens; /* prompts' token ids; for encoder.train top and full, else NULL */
+    const char
+        *encoder_folder; /* for top and full; a fresh encoder (encoder.init: random) is exported to a folder first */
 } fr_training;
 
-/* ---- classifier ---- */
+/* ---- classifier: logits[i,t] = s h_i^T W e_t + b_t ---- */
 
 typedef struct fr_classifier fr_classifier;
 
-/* label (N): task or -1 (Others); role (N): 0 train on it, 1 watch it for early stopping, 2 leave alone. start (T, d):
- * initial task encodings. frozen: train on cached embeddings whatever encoder.train says (out-of-fold classifiers).
+/* label (N): task, or -1 (Others: an all-zero row of the multi-label cross-entropy).
+ * role (N): 0 train on it, 1 watch it for early stopping, 2 leave alone.
+ * start (T, d): where the task encodings e start. T may be 0: nothing is trained.
+ * frozen: train on cached embeddings whatever encoder.train says (out-of-fold classifiers).
  * checkpoint NULL: none. key: 32 hex digits that name what is trained. quiet: no progress. */
 FR_NODISCARD fr_status fr_classifier_train(fr_classifier **classifier, const fr_training *training,
                                            const int32_t *label, const uint8_t *role, int64_t T, const float *start,
                                            bool frozen, const char *checkpoint, const char *key, bool quiet);
-void fr_classifier_close(fr_classifier *classifier);
+void fr_classifier_close(fr_classifier *classifier); /* accepts NULL */
 
 /* logits (count, T) for rows of the data set (rows NULL: 0 .. count-1). */
 FR_NODISCARD fr_status fr_classifier_logits(fr_classifier *classifier, float *logits, const int64_t *rows,
                                             int64_t count);
-/* The same for prompts that are not in the data set: embedding (count, d) of the untrained encoder and, for trained
- * encoders, tokens. */
+/* The same for prompts outside the data set: embedding (count, d) of the untrained encoder; tokens for trained
+ * encoders. */
 FR_NODISCARD fr_status fr_classifier_apply(fr_classifier *classifier, float *logits, const float *embedding,
                                            const fr_tokens *tokens, int64_t count);
 
 /* Out of fold: every training row's logits come from a frozen classifier that was trained without it (stage1.folds
- * folds by seed, texts that are equal together); the other rows' logits are left NaN. logits (N, T). */
+ * folds by seed, equal texts together; dev rows watch with their labels); other rows' logits are NaN. logits (N, T).
+ * Costs stage1.folds trainings. */
 FR_NODISCARD fr_status fr_classifier_out_of_fold(float *logits, const fr_training *training, const int32_t *label,
                                                  int64_t T, const float *start, bool quiet);
 
-/* Parameters under /classifier/<name> of an open file, and back (training gives config, device, encoder folder). */
+/* Parameters under /classifier/<name> of an open file, and back; a missing or wrong-shaped one is an error. */
 FR_NODISCARD fr_status fr_classifier_save(const fr_classifier *classifier, struct fr_h5 *file);
 FR_NODISCARD fr_status fr_classifier_restore(fr_classifier **classifier, const fr_training *training, int64_t T,
                                              struct fr_h5 *file);
 
-/* ---- quality estimator ---- */
+/* ---- quality estimator: a head per model, and per (task, candidate), on [h; u_m] ---- */
 
 typedef struct fr_estimator fr_estimator;
 
-/* Phase 1: trunk + LLM embeddings + general heads on all training prompts. */
+/* Phase 1: trunk, LLM embeddings u and general heads on all training prompts. */
 FR_NODISCARD fr_status fr_estimator_train(fr_estimator **estimator, const fr_training *training, const char *checkpoint,
                                           const char *key);
-void fr_estimator_close(fr_estimator *estimator);
+void fr_estimator_close(fr_estimator *estimator); /* accepts NULL */
 
-/* Phase 2: a head per (task, candidate), encoder and LLM embeddings frozen. assignment (N): task of every prompt by the
- * trained classifier, -1 none; candidates (T, M). The trunk's output is computed once. dev prompts assigned to a task
- * watch its heads. */
+/* Phase 2: a head per (task, candidate); trunk and u are frozen, h is computed once. assignment (N): task of every
+ * prompt by the trained classifier, -1 none; candidates (T, M) 0/1. Each task trains on its own; the number of epochs,
+ * from 0 (heads as they start) to qe.task_epochs, is chosen once, on all dev prompts that have a task. Replaces the
+ * task heads that were there; after an error there are none. */
 FR_NODISCARD fr_status fr_estimator_train_tasks(fr_estimator *estimator, const fr_training *training,
                                                 const int32_t *assignment, const uint8_t *candidates, int64_t T,
                                                 const char *checkpoint, const char *key);
 
-/* h (count, d): trunk output for rows of the data set. */
+/* h (count, d): trunk output for rows of the data set (NULL: 0 .. count-1), and for prompts outside it. */
 FR_NODISCARD fr_status fr_estimator_hidden(fr_estimator *estimator, float *h, const int64_t *rows, int64_t count);
 FR_NODISCARD fr_status fr_estimator_hidden_apply(fr_estimator *estimator, float *h, const float *embedding,
                                                  const fr_tokens *tokens, int64_t count);
@@ -93,10 +109,10 @@ FR_NODISCARD fr_status fr_estimator_hidden_apply(fr_estimator *estimator, float 
 FR_NODISCARD fr_status fr_estimator_apply(fr_estimator *estimator, float *estimate, const float *h,
                                           const int32_t *assignment, int64_t count);
 
-FR_NODISCARD fr_status fr_estimator_save(const fr_estimator *estimator,
-                                         struct fr_h5 *file); /* /estimator/<name>: trunk, u, general heads */
-FR_NODISCARD fr_status fr_estimator_save_tasks(const fr_estimator *estimator,
-                                               struct fr_h5 *file); /* /task_heads/<t>/<name> */
+/* /estimator/<name>: trunk, u, general heads; /task_heads/<t>/<name>: heads of task t, rows in the order of its
+ * candidates. */
+FR_NODISCARD fr_status fr_estimator_save(const fr_estimator *estimator, struct fr_h5 *file);
+FR_NODISCARD fr_status fr_estimator_save_tasks(const fr_estimator *estimator, struct fr_h5 *file);
 FR_NODISCARD fr_status fr_estimator_restore(fr_estimator **estimator, const fr_training *training, struct fr_h5 *file);
 FR_NODISCARD fr_status fr_estimator_restore_tasks(fr_estimator *estimator, const fr_training *training,
                                                   const uint8_t *candidates, int64_t T, struct fr_h5 *file);
@@ -105,4 +121,7 @@ FR_NODISCARD fr_status fr_estimator_restore_tasks(fr_estimator *estimator, const
 FR_NODISCARD fr_status fr_estimator_export(const fr_estimator *estimator, const fr_training *training,
                                            const char *folder);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -47,7 +47,15 @@ fr_measure fr_estimator_measure(const float *estimate, const fr_dataset *data, c
 /* Mean quality of every model over the training split (M), malloc'd. */
 double *fr_training_means(const fr_dataset *data);
 
+/* Heads for every (task, candidate), values zero; closes what was there. candidates (T, M). */
+void fr_task_heads_open(fr_estimator *estimator, const uint8_t *candidates, int64_t T, bool trainable);
+void fr_task_heads_settle(fr_estimator *estimator); /* drops gradients and moments when training has ended */
 void fr_task_heads_close(fr_estimator *estimator);
+
+/* A tensor (rows, columns) over the beginning of `buffer`. */
+fr_tensor fr_estimator_shaped(fr_tensor buffer, int64_t rows, int64_t columns);
+/* h (?, d) of `count` rows on the device. */
+fr_tensor fr_estimator_input(fr_estimator *estimator, const float *h, const int64_t *rows, int64_t count);
 
 /* Overwrites estimates of the candidates of t for `count` rows of h (?, d) at `rows`: estimate (?, M), same numbering.
  */

@@ -1,55 +1,15 @@
-/* task_heads.c - quality estimation, phase 2: a head for every candidate of every task, on the frozen trunk's output,
- * which is computed once.
- *
- * Task t is a regression of its own on the training prompts assigned to it:
- *
- *   objective_t = 1/Q_t sum_{i in t, m in C_t observed} (y_im - q_im)^2 + prior/Q_t |w - w_general|^2,   Q_t its
- * observed scores
- *
- * with its own batches, random numbers (keyed by seed and task) and AdamW state, so its course does not depend on the
- * other tasks. What the tasks share is the number of epochs: most have too few dev prompts to choose alone (the
- * standard error of a routed quality over 20 prompts is .1). After every epoch all dev prompts with a task are routed
- * with the heads as they are, and the epoch of the best pooled result is kept for all tasks, 0 epochs (the heads as
- * they start: the general ones) among them. Without such dev prompts all epochs are trained. */
+/* task_heads.c - the heads of the tasks: memory, estimates, files. Each task has a parameter list of its own, with a
+ * frozen copy of the LLM embeddings. phase2.c trains them. */
 #include "estimator_internal.h"
 
 #include "base/memory.h"
-#include "base/rng.h"
-#include "finerouter/log.h"
 #include "model_file.h"
 #include "ops/ops.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char u_name[] = "llm_embedding";
-
-/* Training and dev prompts of the tasks, grouped by task, with their h. */
-typedef struct grouped {
-    int64_t *rows;  /* (first[T]) prompt rows */
-    int64_t *first; /* (T + 1) */
-    float *h;       /* (first[T], d) */
-} grouped;
-
-typedef struct phase2 {
-    fr_estimator *e;
-    grouped train, dev;
-    float *estimate;   /* (dev prompts, M) */
-    int64_t *identity; /* (dev prompts) 0, 1, ... */
-    int64_t *observed; /* (T) observed training scores of candidates */
-    int64_t *order;    /* (prompts of the largest task) */
-    int64_t epochs;
-    fr_history history; /* entry k: after k epochs */
-    int64_t next;       /* task that trains next in the running epoch */
-    size_t bytes;       /* of all tasks' parameters */
-    void *best, *scratch[3];
-    const char *checkpoint, *key;
-    fr_progress progress;
-    double saved, loss_sum;
-} phase2;
-
-/* ---- the heads of a task ---- */
 
 static void open_task(fr_estimator *e, fr_task_heads *task, const uint8_t *candidate, bool trainable, int64_t most_rows)
 {
@@ -88,22 +48,7 @@ void fr_task_heads_close(fr_estimator *e)
     e->T = 0;
 }
 
-static void start_task(fr_estimator *e, fr_task_heads *task, int64_t t, const double *mean)
-{
-    if (e->training.config->qe.task_head_init == FR_HEAD_INIT_GENERAL) {
-        fr_heads_init_from(task->heads, e->general);
-        return;
-    }
-    double *own = FR_NEW(double, task->count);
-    for (int64_t k = 0; k < task->count; k++)
-        own[k] = mean[task->model[k]];
-    fr_heads_init(task->heads,
-                  fr_rng_u64((uint64_t)e->training.config->top.seed, fr_stream("task heads", (uint64_t)t, 0), 0), own);
-    free(own);
-}
-
-/* A tensor over the beginning of `buffer`. */
-static fr_tensor shaped(fr_tensor buffer, int64_t rows, int64_t columns)
+fr_tensor fr_estimator_shaped(fr_tensor buffer, int64_t rows, int64_t columns)
 {
     FR_CHECK(rows * columns <= fr_tensor_count(&buffer), "%lld x %lld do not fit into %lld elements", (long long)rows,
              (long long)columns, (long long)fr_tensor_count(&buffer));
@@ -113,8 +58,7 @@ static fr_tensor shaped(fr_tensor buffer, int64_t rows, int64_t columns)
     return buffer;
 }
 
-/* h of rows into the heads' input. */
-static fr_tensor set_input(fr_estimator *e, const float *h, const int64_t *rows, int64_t count)
+fr_tensor fr_estimator_input(fr_estimator *e, const float *h, const int64_t *rows, int64_t count)
 {
     int64_t d = e->training.d;
     for (int64_t i = 0; i < count; i++)
@@ -132,7 +76,7 @@ void fr_task_heads_apply(fr_estimator *e, int64_t t, float *estimate, const floa
         return;
     for (int64_t done = 0, taken; done < count; done += taken) {
         taken = count - done < task->most_rows ? count - done : task->most_rows;
-        fr_tensor x = set_input(e, h, rows + done, taken), y = shaped(e->y, taken, task->count);
+        fr_tensor x = fr_estimator_input(e, h, rows + done, taken), y = fr_estimator_shaped(e->y, taken, task->count);
         fr_heads_forward(task->heads, y, x, (fr_dropout_key){0});
         fr_tensor_get(y, e->host_y);
         for (int64_t i = 0; i < taken; i++)
@@ -141,254 +85,7 @@ void fr_task_heads_apply(fr_estimator *e, int64_t t, float *estimate, const floa
     }
 }
 
-/* ---- checkpoint ---- */
-
-static void pack(phase2 *p, fr_part part, void *host)
-{
-    char *at = host;
-    for (int64_t t = 0; t < p->e->T; t++)
-        if (p->e->task[t].heads) {
-            fr_part_get(&p->e->task[t].params, part, at);
-            at += fr_part_bytes(&p->e->task[t].params);
-        }
-}
-
-static void unpack(phase2 *p, fr_part part, const void *host)
-{
-    const char *at = host;
-    for (int64_t t = 0; t < p->e->T; t++)
-        if (p->e->task[t].heads) {
-            fr_part_set(&p->e->task[t].params, part, at);
-            at += fr_part_bytes(&p->e->task[t].params);
-        }
-}
-
-enum { BLOCKS = 6 };
-
-typedef struct place {
-    int64_t entries, next;
-    double loss_sum;
-} place;
-
-static void blocks_of(phase2 *p, place *at, fr_block block[BLOCKS])
-{
-    block[0] = (fr_block){"place", at, sizeof *at};
-    block[1] = (fr_block){"history", p->history.at, (size_t)(p->epochs + 1) * sizeof *p->history.at};
-    block[2] = (fr_block){"value", p->scratch[0], p->bytes};
-    block[3] = (fr_block){"m", p->scratch[1], p->bytes};
-    block[4] = (fr_block){"v", p->scratch[2], p->bytes};
-    block[5] = (fr_block){"best", p->best, p->bytes};
-}
-
-static fr_status save(phase2 *p)
-{
-    if (!p->checkpoint)
-        return FR_OK;
-    for (int i = 0; i < 3; i++)
-        pack(p, (fr_part)i, p->scratch[i]);
-    place at = {p->history.count, p->next, p->loss_sum};
-    fr_block block[BLOCKS];
-    blocks_of(p, &at, block);
-    FR_TRY(fr_checkpoint_write(p->checkpoint, p->key, block, BLOCKS));
-    p->saved = fr_seconds();
-    return FR_OK;
-}
-
-static fr_status resume(phase2 *p)
-{
-    if (!p->checkpoint)
-        return FR_OK;
-    bool found;
-    place at;
-    fr_block block[BLOCKS];
-    blocks_of(p, &at, block);
-    FR_TRY(fr_checkpoint_read(p->checkpoint, p->key, block, BLOCKS, &found));
-    if (!found)
-        return FR_OK;
-    for (int i = 0; i < 3; i++)
-        unpack(p, (fr_part)i, p->scratch[i]);
-    p->history.count = at.entries;
-    p->next = at.next;
-    p->loss_sum = at.loss_sum;
-    fr_log("task heads: continues at task %lld of epoch %lld (%s)", (long long)at.next + 1, (long long)at.entries,
-           p->checkpoint);
-    return FR_OK;
-}
-
-/* ---- training ---- */
-
-static fr_tensor set_target(phase2 *p, const fr_task_heads *task, const int64_t *places, int64_t count,
-                            int64_t *observed)
-{
-    fr_estimator *e = p->e;
-    *observed = 0;
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t k = 0; k < task->count; k++) {
-            float q = e->training.data->quality[p->train.rows[places[i]] * e->M + task->model[k]];
-            e->host_y[i * task->count + k] = q;
-            *observed += !isnan(q);
-        }
-    fr_tensor target = shaped(e->target, count, task->count);
-    fr_tensor_set(target, e->host_y);
-    return target;
-}
-
-/* One step of task t on the training prompts at `places` of the group. */
-static fr_status step(phase2 *p, int64_t t, const int64_t *places, int64_t count, int64_t number,
-                      const fr_optimizer *optimizer, double *loss)
-{
-    fr_estimator *e = p->e;
-    const fr_config *config = e->training.config;
-    fr_task_heads *task = &e->task[t];
-    int64_t observed;
-    fr_tensor x = set_input(e, p->train.h, places, count), y = shaped(e->y, count, task->count),
-              dy = shaped(e->dy, count, task->count);
-    fr_tensor target = set_target(p, task, places, count, &observed);
-    fr_dropout_key key = {config->qe.dropout, (uint64_t)config->top.seed,
-                          fr_stream("task dropout", (uint64_t)t, (uint64_t)number), 0};
-    fr_params_zero_grad(&task->params);
-    fr_heads_forward(task->heads, y, x, key);
-    *loss = fr_mse(dy, y, target, observed ? 1 / (double)observed : 0);
-    fr_heads_backward(task->heads, FR_NONE, dy, x);
-    if (config->qe.task_head_prior > 0)
-        fr_heads_pull(task->heads, e->general, 2 * config->qe.task_head_prior / (double)p->observed[t]);
-    if (!isfinite(*loss))
-        return fr_fail(FR_FAILED, "task heads: task %lld, step %lld: the loss is %g; first bad tensor: %s",
-                       (long long)t, (long long)number, *loss,
-                       fr_find_nonfinite(x) >= 0 ? "h (trunk output)" : "y (quality estimates)");
-    double norm;
-    return fr_fail_within(fr_optimizer_step(optimizer, &task->params, number, &norm),
-                          "task heads: task %lld, step %lld", (long long)t, (long long)number);
-}
-
-/* Epoch `epoch` (from 0) of task t. */
-static fr_status train_task(phase2 *p, int64_t t, int64_t epoch)
-{
-    fr_estimator *e = p->e;
-    const fr_config *config = e->training.config;
-    int64_t first = p->train.first[t], n = p->train.first[t + 1] - first;
-    if (p->observed[t] == 0)
-        return FR_OK;
-    int64_t steps = fr_fit_steps(n, e->task[t].most_rows);
-    fr_optimizer optimizer = fr_estimator_optimizer(config, config->qe.task_lr);
-    optimizer.decay = 0;
-    optimizer.steps = steps * p->epochs;
-    fr_rng_permutation(p->order, n, (uint64_t)config->top.seed,
-                       fr_stream("task batches", (uint64_t)t, (uint64_t)epoch));
-    for (int64_t i = 0; i < n; i++)
-        p->order[i] += first;
-    for (int64_t i = 0; i < steps; i++) {
-        int64_t from = fr_fit_first(n, steps, i), to = fr_fit_first(n, steps, i + 1);
-        double loss;
-        FR_TRY(step(p, t, p->order + from, to - from, epoch * steps + i, &optimizer, &loss));
-        p->loss_sum += loss * (double)(to - from);
-    }
-    return FR_OK;
-}
-
-/* All dev prompts with a task, routed with the heads as they are. */
-static void watch(phase2 *p)
-{
-    fr_estimator *e = p->e;
-    int64_t count = p->dev.first[e->T];
-    for (int64_t t = 0; t < e->T; t++)
-        fr_task_heads_apply(e, t, p->estimate, p->dev.h, p->identity + p->dev.first[t],
-                            p->dev.first[t + 1] - p->dev.first[t]);
-    fr_measure measure = fr_estimator_measure(p->estimate, e->training.data, p->dev.rows, count);
-    int64_t prompts = p->train.first[e->T];
-    p->history.at[p->history.count++] = measure;
-    int64_t best = fr_history_best(&p->history);
-    if (best == p->history.count - 1)
-        pack(p, FR_PART_VALUE, p->best);
-    fr_log_event("epoch", "what=s epoch=d loss=f dev_loss=f dev_routed=f best=d", "task heads", p->history.count - 1,
-                 prompts && p->history.count > 1 ? p->loss_sum / (double)prompts : NAN, measure.loss, measure.routed,
-                 best);
-    p->next = 0;
-    p->loss_sum = 0;
-}
-
-static fr_status run_epoch(phase2 *p)
-{
-    int64_t T = p->e->T, epoch = p->history.count - 1;
-    for (; p->next < T;) {
-        FR_TRY(train_task(p, p->next, epoch));
-        p->next++;
-        const fr_measure *last = &p->history.at[epoch];
-        fr_progress_note(&p->progress, "epoch %lld, dev loss %.4f, quality %.4f", (long long)epoch + 1, last->loss,
-                         last->routed);
-        fr_progress_add(&p->progress, 1);
-        if (fr_interrupt_wanted()) {
-            FR_TRY(save(p));
-            return fr_interrupted();
-        }
-        if (p->checkpoint && fr_seconds() - p->saved >= p->e->training.config->train.checkpoint_seconds)
-            FR_TRY(save(p));
-    }
-    watch(p);
-    return FR_OK;
-}
-
-static fr_status run(phase2 *p)
-{
-    fr_estimator *e = p->e;
-    FR_TRY(resume(p));
-    if (p->history.count == 0)
-        watch(p);
-    fr_progress_begin(&p->progress, "task heads", "task epochs", e->T * p->epochs);
-    fr_progress_add(&p->progress, (p->history.count - 1) * e->T + p->next);
-    fr_status status = FR_OK;
-    while (status == FR_OK && p->history.count <= p->epochs &&
-           !fr_history_done(&p->history, e->training.config->qe.patience))
-        status = run_epoch(p);
-    if (status == FR_OK) {
-        int64_t best = fr_history_best(&p->history);
-        fr_progress_note(&p->progress, "kept %lld of %lld epochs, dev loss %.4f, quality %.4f", (long long)best,
-                         (long long)p->history.count - 1, p->history.at[best].loss, p->history.at[best].routed);
-        unpack(p, FR_PART_VALUE, p->best);
-    }
-    fr_progress_end(&p->progress);
-    return status;
-}
-
-/* Prompts of a split whose task has candidates, by task (counting sort), and their h. */
-static fr_status collect(grouped *g, fr_estimator *e, const int32_t *assignment, int split)
-{
-    const fr_dataset *data = e->training.data;
-    g->first = FR_NEW(int64_t, e->T + 1);
-    for (int64_t i = 0; i < data->N; i++) {
-        FR_CHECK(assignment[i] >= -1 && assignment[i] < e->T, "task %d, want -1 .. %lld", assignment[i],
-                 (long long)e->T - 1);
-        if (data->split[i] == split && assignment[i] >= 0 && e->task[assignment[i]].count > 0)
-            g->first[assignment[i] + 1]++;
-    }
-    for (int64_t t = 0; t < e->T; t++)
-        g->first[t + 1] += g->first[t];
-    int64_t count = g->first[e->T], *at = FR_NEW(int64_t, e->T);
-    memcpy(at, g->first, (size_t)e->T * sizeof *at);
-    g->rows = FR_NEW(int64_t, count);
-    for (int64_t i = 0; i < data->N; i++)
-        if (data->split[i] == split && assignment[i] >= 0 && e->task[assignment[i]].count > 0)
-            g->rows[at[assignment[i]]++] = i;
-    free(at);
-    g->h = FR_NEW(float, count * e->training.d);
-    return fr_estimator_hidden(e, g->h, g->rows, count);
-}
-
-static void count_observed(phase2 *p)
-{
-    fr_estimator *e = p->e;
-    int64_t largest = 0;
-    for (int64_t t = 0; t < e->T; t++) {
-        int64_t n = p->train.first[t + 1] - p->train.first[t];
-        largest = n > largest ? n : largest;
-        for (int64_t i = p->train.first[t]; i < p->train.first[t + 1]; i++)
-            for (int64_t k = 0; k < e->task[t].count; k++)
-                p->observed[t] += !isnan(e->training.data->quality[p->train.rows[i] * e->M + e->task[t].model[k]]);
-    }
-    p->order = FR_NEW(int64_t, largest);
-}
-
-static void open_tasks(fr_estimator *e, const uint8_t *candidates, int64_t T, bool trainable)
+void fr_task_heads_open(fr_estimator *e, const uint8_t *candidates, int64_t T, bool trainable)
 {
     fr_task_heads_close(e);
     e->T = T;
@@ -398,41 +95,7 @@ static void open_tasks(fr_estimator *e, const uint8_t *candidates, int64_t T, bo
         open_task(e, &e->task[t], candidates + t * e->M, trainable, batch);
 }
 
-static fr_status prepare(phase2 *p, const int32_t *assignment)
-{
-    fr_estimator *e = p->e;
-    double *mean = fr_training_means(e->training.data);
-    for (int64_t t = 0; t < e->T; t++)
-        if (e->task[t].heads) {
-            start_task(e, &e->task[t], t, mean);
-            p->bytes += fr_part_bytes(&e->task[t].params);
-        }
-    free(mean);
-    p->observed = FR_NEW(int64_t, e->T);
-    p->history.at = FR_NEW(fr_measure, p->epochs + 1);
-    p->best = fr_calloc(p->bytes, 1);
-    for (int i = 0; i < 3 && p->checkpoint; i++)
-        p->scratch[i] = fr_calloc(p->bytes, 1);
-    FR_TRY(collect(&p->train, e, assignment, FR_SPLIT_TRAIN));
-    FR_TRY(collect(&p->dev, e, assignment, FR_SPLIT_DEV));
-    count_observed(p);
-    int64_t count = p->dev.first[e->T];
-    p->identity = FR_NEW(int64_t, count);
-    for (int64_t i = 0; i < count; i++)
-        p->identity[i] = i;
-    p->estimate = FR_NEW(float, count * e->M);
-    return fr_estimator_apply(e, p->estimate, p->dev.h, NULL, count);
-}
-
-static void close_group(grouped *g)
-{
-    free(g->rows);
-    free(g->first);
-    free(g->h);
-}
-
-/* The trained heads without gradients and moments. */
-static void settle(fr_estimator *e)
+void fr_task_heads_settle(fr_estimator *e)
 {
     uint8_t *candidate = FR_NEW(uint8_t, e->M);
     for (int64_t t = 0; t < e->T; t++) {
@@ -446,41 +109,6 @@ static void settle(fr_estimator *e)
         close_task(&trained);
     }
     free(candidate);
-}
-
-fr_status fr_estimator_train_tasks(fr_estimator *e, const fr_training *training, const int32_t *assignment,
-                                   const uint8_t *candidates, int64_t T, const char *checkpoint, const char *key)
-{
-    e->training = *training;
-    open_tasks(e, candidates, T, true);
-    if (T == 0)
-        return FR_OK;
-    phase2 p = {.e = e,
-                .epochs = training->config->qe.task_epochs,
-                .checkpoint = checkpoint,
-                .key = key,
-                .saved = fr_seconds()};
-    p.history.by_routed = training->config->qe.early_stop == FR_STOP_ROUTED;
-    fr_status status = prepare(&p, assignment);
-    if (status == FR_OK)
-        status = run(&p);
-    if (status == FR_OK) {
-        settle(e);
-        fr_checkpoint_remove(checkpoint);
-    } else {
-        fr_task_heads_close(e);
-    }
-    close_group(&p.train);
-    close_group(&p.dev);
-    free(p.estimate);
-    free(p.identity);
-    free(p.observed);
-    free(p.order);
-    free(p.history.at);
-    free(p.best);
-    for (int i = 0; i < 3; i++)
-        free(p.scratch[i]);
-    return status;
 }
 
 /* ---- files ---- */
@@ -501,7 +129,7 @@ fr_status fr_estimator_restore_tasks(fr_estimator *e, const fr_training *trainin
                                      struct fr_h5 *file)
 {
     e->training = *training;
-    open_tasks(e, candidates, T, false);
+    fr_task_heads_open(e, candidates, T, false);
     fr_status status = FR_OK;
     for (int64_t t = 0; t < T && status == FR_OK; t++)
         if (e->task[t].heads) {
