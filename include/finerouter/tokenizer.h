@@ -38,8 +38,7 @@ const char *fr_tokenizer_hash(const fr_tokenizer *tokenizer); /* 32 hex digits o
 
 /* Token ids of one text of `bytes` bytes: [CLS] pieces [SEP], cut to max_tokens (>= 2) in all. Invalid UTF-8 is read as
  * U+FFFD per maximal bad sequence. Writes at most max_tokens ids, returns their number; *cut tells whether something
- * was left off (may be NULL). Time is linear in the bytes read; it stops reading where the ids are full. Thread-safe.
- */
+ * was left off (may be NULL). It stops reading where the ids are full. Thread-safe. */
 int64_t fr_tokenizer_encode(const fr_tokenizer *tokenizer, const char *text, size_t bytes, int64_t max_tokens,
                             int32_t *ids, bool *cut);
 

@@ -95,9 +95,10 @@ static json_t *config_json(const fr_tokenizer *tokenizer)
                                (int)tokenizer->normal.handle_chinese_chars, "strip_accents", accents_json(tokenizer),
                                "unk_token", tokenizer->piece[tokenizer->unk], "cls_token",
                                tokenizer->piece[tokenizer->cls], "sep_token", tokenizer->piece[tokenizer->sep]);
-    static const char *const optional[2][2] = {{"pad_token", "[PAD]"}, {"mask_token", "[MASK]"}};
-    for (int i = 0; i < 2; i++)
-        if (fr_tokenizer_find(tokenizer, optional[i][1]) >= 0)
+    static const char *const optional[4][2] = {
+        {"pad_token", "[PAD]"}, {"pad_token", "<pad>"}, {"mask_token", "[MASK]"}, {"mask_token", "<mask>"}};
+    for (int i = 0; i < 4; i++)
+        if (!json_object_get(config, optional[i][0]) && fr_tokenizer_find(tokenizer, optional[i][1]) >= 0)
             json_object_set_new(config, optional[i][0], json_string(optional[i][1]));
     return config;
 }
