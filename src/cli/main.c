@@ -1,4 +1,41 @@
-int main(void)
+#include "args.h"
+
+#include "finerouter/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static fr_status run(int argc, char **argv)
 {
-    return 0;
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        fr_print_usage();
+        return argc < 2 ? FR_USAGE : FR_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("finerouter %s\n", FR_VERSION);
+        return FR_OK;
+    }
+    const fr_command *command = fr_command_find(argv[1]);
+    if (!command)
+        return fr_fail(FR_USAGE, "unknown command %s; finerouter help lists them", argv[1]);
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fr_print_command_help(command);
+            return FR_OK;
+        }
+    fr_args args;
+    fr_status status = fr_args_parse(&args, command, argc - 2, argv + 2);
+    if (status == FR_OK)
+        status = command->run(&args);
+    fr_args_close(&args);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    fr_interrupt_install();
+    fr_status status = run(argc, argv);
+    if (status != FR_OK && fr_error_text()[0])
+        fprintf(stderr, "finerouter: %s\n", fr_error_text());
+    return (int)status;
 }

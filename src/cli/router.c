@@ -13,6 +13,7 @@
 
 #define ROUTER_FORMAT "finerouter-router"
 #define ROUTER_VERSION 1
+#define ROUTE_BATCH 256 /* prompts the models are laid out for at once */
 
 /* ---- writing ---- */
 
@@ -172,7 +173,7 @@ static fr_status open_parts(fr_router *r, fr_h5 *file, const char *encoder)
 {
     FR_TRY(read_facts(r, file));
     FR_TRY(open_encoder(r, file, encoder));
-    r->models = (fr_dataset){.M = r->M, .model = (const char **)r->model_names};
+    r->models = (fr_dataset){.N = ROUTE_BATCH, .M = r->M, .model = (const char **)r->model_names};
     r->training = (fr_training){
         .config = &r->config, .data = &r->models, .device = r->device, .d = r->d, .encoder_folder = r->encoder_folder};
     FR_TRY(fr_classifier_restore(&r->classifier, &r->training, r->T, file));
