@@ -334,6 +334,47 @@ static void damaged(void **state)
     free(path);
 }
 
+/* Texts of another program's file: damage to the heap or to the references into it is found before HDF5 follows them.
+ */
+static void damaged_foreign(void **state)
+{
+    (void)state;
+    char *path = fr_path_join(test_folder(), "f.h5"), *other = golden("h5py_data.h5"), *bytes;
+    size_t size;
+    assert_ok(fr_file_read(&bytes, &size, other, 0));
+    char *heap = memmem(bytes, size, "GCOL", 4);
+    assert_non_null(heap);
+    /* of the first collection: its size; of its first object: the index (another number: who refers to it finds out),
+     * the size (a little more does no harm, much more does) */
+    static const struct {
+        int64_t offset;
+        int value;
+        bool opens;
+    } hits[] = {{15, 1, false},   {9, 0x7F, false}, {16, 0x77, true},
+                {24, 0x7F, true}, {27, 1, false},   {31, 0x80, false}};
+    for (size_t i = 0; i < sizeof hits / sizeof *hits; i++) {
+        char *hit = heap + hits[i].offset, saved = *hit;
+        *hit = (char)hits[i].value;
+        put(path, bytes, size);
+        *hit = saved;
+        fr_h5 *file;
+        fr_status status = fr_h5_open(&file, path, "finerouter-data", 1);
+        static const char *const names[] = {"/prompts/text", "/prompts/description", "/models/name"};
+        if (!hits[i].opens)
+            assert_int_equal(status, FR_FAILED);
+        for (int k = 0; k < 3 && status == FR_OK; k++) {
+            char **text;
+            int64_t count;
+            if (fr_h5_read_texts(file, names[k], &count, &text) == FR_OK)
+                fr_h5_texts_free(text, count);
+        }
+        fr_h5_close(file);
+    }
+    free(bytes);
+    free(other);
+    free(path);
+}
+
 /* The old file stays, the temporary one goes, and the next write works. */
 static void check_full(const char *path, const char *reason)
 {
@@ -403,9 +444,9 @@ static void disk_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip), cmocka_unit_test(foreign_types), cmocka_unit_test(wrong_files),
-        cmocka_unit_test(extend),     cmocka_unit_test(damaged),       cmocka_unit_test(file_too_large),
-        cmocka_unit_test(disk_full),
+        cmocka_unit_test(round_trip),     cmocka_unit_test(foreign_types), cmocka_unit_test(wrong_files),
+        cmocka_unit_test(extend),         cmocka_unit_test(damaged),       cmocka_unit_test(damaged_foreign),
+        cmocka_unit_test(file_too_large), cmocka_unit_test(disk_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,11 +41,12 @@ fr_status fr_h5_checksum_write(const char *path, const char *name)
     return status;
 }
 
-fr_status fr_h5_checksum_verify(int fd, const char *path)
+fr_status fr_h5_checksum_verify(bool *carried, int fd, const char *path)
 {
     char hex[FR_HASH_CHARS], block[FR_H5_USER_BLOCK];
-    if (pread(fd, block, sizeof block, 0) != FR_H5_USER_BLOCK ||
-        memcmp(block, checksum_mark, strlen(checksum_mark)) != 0)
+    *carried = pread(fd, block, sizeof block, 0) == FR_H5_USER_BLOCK &&
+               memcmp(block, checksum_mark, strlen(checksum_mark)) == 0;
+    if (!*carried)
         return FR_OK;
     FR_TRY(checksum(hex, fd, path));
     if (memcmp(block + strlen(checksum_mark), hex, FR_HASH_CHARS - 1) != 0)
