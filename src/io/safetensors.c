@@ -264,6 +264,16 @@ static fr_status convert(float *out, const entry *e, const unsigned char *from, 
     return FR_OK;
 }
 
+/* Gives back the memory of the whole pages a tensor was read from: a model is copied once, and must not stand in memory
+ * twice. They come from the file again if they are asked for. */
+static void forget(const fr_safetensors *file, const entry *e)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), data = (size_t)(file->data - file->map);
+    size_t first = (data + e->begin + page - 1) / page * page, end = (data + e->end) / page * page;
+    if (first < end)
+        madvise(file->map + first, end - first, MADV_DONTNEED);
+}
+
 fr_status fr_safetensors_read(const fr_safetensors *file, const char *name, int rank, const int64_t *shape, float *out)
 {
     const entry *e = find(file, name);
@@ -281,7 +291,9 @@ fr_status fr_safetensors_read(const fr_safetensors *file, const char *name, int 
         shape_text(want, sizeof want, rank, shape);
         return fr_fail(FR_FAILED, "%s: tensor %s is %s, want %s", file->path, name, is, want);
     }
-    return convert(out, e, file->data + e->begin, n, file->path);
+    fr_status status = convert(out, e, file->data + e->begin, n, file->path);
+    forget(file, e);
+    return status;
 }
 
 static int64_t element_count(const fr_safetensor *tensor)
