@@ -175,6 +175,13 @@ static void summary(void **state)
     assert_int_equal(s.duplicates, 2);
     assert_int_equal(s.with_description, 1);
     fr_summary_close(&s);
+    /* chosen on train (the last two prompts: gamma), reported over all */
+    data.split[0] = data.split[3] = FR_SPLIT_DEV;
+    fr_summarize(&s, &data);
+    assert_int_equal(s.best_single, 2);
+    assert_close(s.best_single_quality, 2.75 / 6, 1e-12);
+    fr_summary_close(&s);
+    data.split[0] = data.split[3] = FR_SPLIT_TRAIN;
     int64_t *rows;
     assert_int_equal(fr_split_rows(&rows, &data, FR_SPLIT_TRAIN), 4);
     assert_int_equal(rows[1], 3);
