@@ -147,11 +147,10 @@ static void test_differences(void **state)
     }
 }
 
-static void test_dropout_draws(void **state)
+static void check_dropout_draws(bool cls)
 {
-    (void)state;
     model m;
-    open_model(&m, FR_DEVICE_REF, false, true, 0);
+    open_model(&m, FR_DEVICE_REF, cls, true, 0);
     poison(&m);
     test_fill_normal(m.upstream, 1, 1);
     double still = loss(&m);
@@ -176,6 +175,13 @@ static void test_dropout_draws(void **state)
     free(whole);
     free(part);
     close_model(&m);
+}
+
+static void test_dropout_draws(void **state)
+{
+    (void)state;
+    check_dropout_draws(false);
+    check_dropout_draws(true);
 }
 
 /* Training the last layer only: equal gradients there, none below, and the same embeddings. */

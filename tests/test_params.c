@@ -8,8 +8,8 @@ static fr_params two_groups(fr_device *device)
     fr_params_add(&params, "frozen", 1, (int64_t[]){7}, false, true, FR_GROUP_ENCODER);
     fr_params_add(&params, "q", 2, (int64_t[]){3, 3}, true, true, FR_GROUP_ENCODER);
     fr_params_add_joined(&params, "k", 2, (int64_t[]){3, 3}, true, true, FR_GROUP_ENCODER);
-    fr_params_add(&params, "bias", 1, (int64_t[]){3}, true, false, FR_GROUP_ENCODER);
     fr_params_add(&params, "head", 1, (int64_t[]){33}, true, true, FR_GROUP_HEAD);
+    fr_params_add(&params, "bias", 1, (int64_t[]){3}, true, false, FR_GROUP_ENCODER);
     fr_params_commit(&params);
     return params;
 }
