@@ -160,9 +160,10 @@ const fr_synth_rule fr_synth_rules[] = {
     {"name", "<first> <last>"},
     {"date", "[<n> <month> <year>|<month> <year>|last <day>|in <year>]"},
     {"amount", "[<n>|<nn>|<nnn>] [<units>|<unit>]"},
-    {"tail", "[||, [touching on|which involves|in connection with|with a mention of] [<t2>|<c2>|<c2> and "
-             "<t2>|<t3>|<c3>]|, [featuring|from the "
-             "view of|involving] <a:role>[ <place>|]| (<k> <t2>, <c2>)|, [set|taking place] <place>]"},
+    {"field", "[|, <topic>| (<topic>)| in the context of <topic>| within <domain>]"},
+    {"tail", "[||||, [touching on|which involves|in connection with|with a mention of] [<t2>|<c2>|<c2> and <t2>]|, "
+             "[featuring|from the "
+             "view of|involving] <a:role>| (<k> <t2>, <c2>)|, [set|taking place] <place>]"},
     {"exam", "[Question <nn>. |Q: |||Exam: ]"},
     {"scenario",
      "[<^a:role> <place> [has to decide about|is worried about|reads about] <t>.|<name>, <a:someone>, [<did>|<did> "

@@ -300,7 +300,7 @@ static void scene_set(scene *s, fr_synth_subject subject, uint64_t seed, int64_t
     dice d = dice_new(seed, "synth.scene", origin, 0);
     const fr_synth_domain *domain = &fr_synth_domains[subject.domain];
     s->domain = domain;
-    s->topic = roll(&d, 100) < 75 ? subject.topic : (int)roll(&d, FR_SYNTH_TOPICS);
+    s->topic = roll(&d, 100) < 85 ? subject.topic : (int)roll(&d, FR_SYNTH_TOPICS);
     const fr_synth_topic *topic = &domain->topic[s->topic];
     span *b = s->bound;
     b[WHO] = pick(&d, first_names);
@@ -345,6 +345,6 @@ void fr_synth_describe(fr_buffer *out, fr_synth_subject subject, uint64_t seed, 
     write_template(&w, subject.type < 0 ? fr_synth_chat.description : fr_synth_types[subject.type].description);
     write_template(&w, fr_synth_level_description[subject.level]);
     if (subject.type >= 0)
-        write_template(&w, "<tail>");
+        write_template(&w, "<field><tail>");
     fr_buffer_add(out, ".", 1);
 }
