@@ -9,7 +9,7 @@
 #include "realmath.h"
 #include "tile.h"
 
-enum { BLOCK_SCORES = 16384, BLOCK_ROWS = 252 }; /* most scores and most query rows of a block */
+enum { BLOCK_SCORES = 8192, BLOCK_ROWS = 252 }; /* most scores and most query rows of a block */
 
 typedef struct shape {
     int64_t T, D;    /* of this sequence */
@@ -80,6 +80,16 @@ static real exponentials(real *s, const shape *sh, real *max)
     return sum;
 }
 
+/* s[j] times keep / (1 - p) */
+static void mask_row(real *s, const uint32_t *words, int64_t T, uint32_t threshold, real factor)
+{
+#pragma omp simd
+    for (int64_t j = 0; j < T; j++) {
+        real keep = words[j] >= threshold ? factor : 0;
+        s[j] *= keep;
+    }
+}
+
 /* Rows of one block: out and lse from k^T and v packed. */
 static void forward_block(real *out, real *lse, int64_t lse_row, const real *q, const real *kt, const real *v, real *s,
                           real *o, uint32_t *words, const shape *sh, const dropping *drop, int64_t key, int64_t key_row,
@@ -93,9 +103,7 @@ static void forward_block(real *out, real *lse, int64_t lse_row, const real *q, 
         lse[i * lse_row] = max + real_log(sums[i]);
         if (drop->p > 0) {
             draw(words, drop, key + i * key_row, sh->T);
-#pragma omp simd
-            for (int64_t j = 0; j < sh->T; j++)
-                si[j] = words[j] >= drop->threshold ? si[j] * drop->factor : 0;
+            mask_row(si, words, sh->T, drop->threshold, drop->factor);
         }
     }
     tile_gemm(o, sh->Dp, s, sh->Tp, 1, v, rows, sh->D, sh->T, false);
@@ -172,50 +180,71 @@ static backward_scratch backward_scratch_new(int64_t longest, int64_t D, int64_t
 }
 
 /* One row: s becomes Z = P keep / (1 - p), dz = dout v^T becomes ds = scale P (dz keep / (1 - p) - delta). */
-static void backward_row(real *s, real *dz, const uint32_t *words, const shape *sh, const dropping *drop, real lse,
-                         real delta)
+static void backward_row(real *s, real *dz, const uint32_t *words, int64_t T, real scale, const dropping *drop,
+                         real lse, real delta)
 {
+    uint32_t threshold = drop->threshold;
+    real factor = drop->factor;
     if (drop->p > 0) {
 #pragma omp simd
-        for (int64_t j = 0; j < sh->T; j++) {
-            real P = real_exp(sh->scale * s[j] - lse), keep = words[j] >= drop->threshold ? drop->factor : 0;
+        for (int64_t j = 0; j < T; j++) {
+            real P = real_exp(scale * s[j] - lse), keep = words[j] >= threshold ? factor : 0;
             s[j] = P * keep;
-            dz[j] = sh->scale * P * (dz[j] * keep - delta);
+            dz[j] = scale * P * (dz[j] * keep - delta);
         }
         return;
     }
 #pragma omp simd
-    for (int64_t j = 0; j < sh->T; j++) {
-        real P = real_exp(sh->scale * s[j] - lse);
+    for (int64_t j = 0; j < T; j++) {
+        real P = real_exp(scale * s[j] - lse);
         s[j] = P;
-        dz[j] = sh->scale * P * (dz[j] - delta);
+        dz[j] = scale * P * (dz[j] - delta);
     }
 }
 
-/* Adds a block of query rows to dk, dv; sets dq of its rows. delta[i] = sum_d dout out = sum_j Z dz. */
+/* delta[i] = sum_d dout out = sum_j Z dz of a block's rows: all at once, so that the rows' cache misses overlap. */
+static void backward_delta(real *delta, const real *dout, const real *out, const shape *sh, int64_t rows)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        const real *g = dout + i * sh->out_row, *o = out + i * sh->out_row;
+        real sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t d = 0; d < sh->D; d++)
+            sum += g[d] * o[d];
+        delta[i] = sum;
+    }
+}
+
+/* to[i, d] = from[i, d]; one row may be wider than D */
+static void copy_rows(real *to, int64_t to_row, const real *from, int64_t from_row, int64_t rows, int64_t D)
+{
+    for (int64_t i = 0; i < rows; i++)
+#pragma omp simd
+        for (int64_t d = 0; d < D; d++)
+            to[i * to_row + d] = from[i * from_row + d];
+}
+
+/* Adds a block of query rows to dk, dv; sets dq of its rows. */
 static void backward_block(real *dq, backward_scratch *w, const real *q, const real *dout, const real *out,
                            const real *lse, int64_t lse_row, const shape *sh, const dropping *drop, int64_t key,
                            int64_t rows, bool add)
 {
+    real delta[BLOCK_ROWS];
     tile_gemm(w->s, sh->Tp, q, sh->row, 1, w->kt, rows, sh->T, sh->D, false);
     tile_gemm(w->ds, sh->Tp, dout, sh->out_row, 1, w->vt, rows, sh->T, sh->D, false);
+    backward_delta(delta, dout, out, sh, rows);
     for (int64_t i = 0; i < rows; i++) {
-        const real *g = dout + i * sh->out_row, *o = out + i * sh->out_row;
-        real delta = 0;
-#pragma omp simd reduction(+ : delta)
-        for (int64_t d = 0; d < sh->D; d++)
-            delta += g[d] * o[d];
         if (drop->p > 0)
             draw(w->words, drop, key + i * lse_row, sh->T);
-        backward_row(w->s + i * sh->Tp, w->ds + i * sh->Tp, w->words, sh, drop, lse[i * lse_row], delta);
+        backward_row(w->s + i * sh->Tp, w->ds + i * sh->Tp, w->words, sh->T, sh->scale, drop, lse[i * lse_row],
+                     delta[i]);
     }
     tile_pack(w->qb, q, rows, sh->D, sh->row);
     tile_pack(w->gb, dout, rows, sh->D, sh->out_row);
     tile_gemm(w->dv, sh->Dp, w->s, 1, sh->Tp, w->gb, sh->T, sh->D, rows, add);
     tile_gemm(w->dk, sh->Dp, w->ds, 1, sh->Tp, w->qb, sh->T, sh->D, rows, add);
     tile_gemm(w->dq, sh->Dp, w->ds, sh->Tp, 1, w->k, rows, sh->D, sh->T, false);
-    for (int64_t i = 0; i < rows; i++)
-        memcpy(dq + i * sh->row, w->dq + i * sh->Dp, (size_t)sh->D * sizeof(real));
+    copy_rows(dq, sh->row, w->dq, sh->Dp, rows, sh->D);
 }
 
 void FR_KERNEL(attention_backward)(fr_queue *queue, void *dqkv_, const void *dout_, const void *out_, const void *lse_,
@@ -247,10 +276,8 @@ void FR_KERNEL(attention_backward)(fr_queue *queue, void *dqkv_, const void *dou
                 backward_block(dq + i * sh.row, &w, q + i * sh.row, dout + at, out + at, lse + key, H, &sh, &drop,
                                first * H + key, smaller(step, T - i), i > 0);
             }
-            for (int64_t i = 0; i < T; i++) {
-                memcpy(dq + i * sh.row + H * D, w.dk + i * Dp, (size_t)D * sizeof(real));
-                memcpy(dq + i * sh.row + 2 * H * D, w.dv + i * Dp, (size_t)D * sizeof(real));
-            }
+            copy_rows(dq + H * D, sh.row, w.dk, Dp, T, D);
+            copy_rows(dq + 2 * H * D, sh.row, w.dv, Dp, T, D);
         }
         free(w.memory);
         free(w.words);

@@ -15,8 +15,10 @@ static void drop(real *y, const real *x, int64_t e0, int64_t e1, uint32_t thresh
     philox_words(words, seed, stream, (uint64_t)group, (e1 - 1) / 4 - group + 1);
     const uint32_t *word = words + skip;
 #pragma omp simd
-    for (int64_t i = 0; i < e1 - e0; i++)
-        y[i] = word[i] >= threshold ? x[i] * scale : 0;
+    for (int64_t i = 0; i < e1 - e0; i++) {
+        real keep = word[i] >= threshold ? scale : 0;
+        y[i] = x[i] * keep;
+    }
 }
 
 void FR_KERNEL(dropout)(fr_queue *q, void *y_, const void *x_, int64_t n, double p, uint64_t seed, uint64_t stream,

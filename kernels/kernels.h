@@ -25,7 +25,7 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
 
 #define FR_KERNELS(X)                                                                                                  \
     /* c (m,n) = alpha op(a) op(b) + beta c + bias.  row-major; op(a) (m,k): a is (m,k), or (k,m) when ta; op(b)       \
-     * (k,n): b is (k,n), or (n,k) when tb; lda, ldb, ldc row strides; bias (n) or NULL. beta 0 does not read c. */                                                                                            \
+     * (k,n): b is (k,n), or (n,k) when tb; lda, ldb, ldc row strides; bias (n) or NULL. beta 0 does not read c. */    \
     X(gemm, (fr_queue * q, void *c, const void *a, const void *b, const void *bias, int64_t m, int64_t n, int64_t k,   \
              bool ta, bool tb, int64_t lda, int64_t ldb, int64_t ldc, double alpha, double beta))                      \
     /* dbias[j] += sum_i dy[i,j].  dy (m,n) */                                                                         \
@@ -49,7 +49,7 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
     X(embedding_backward, (fr_queue * q, void *dword, void *dposition, void *dtype, const void *dy,                    \
                            const int32_t *ids, const int32_t *cu, int64_t B, int64_t N, int64_t C))                    \
     /* Self attention inside each packed sequence. qkv (N, 3, H, D), out (N, H, D), lse (N, H) log-sum-exp of the      \
-     * scaled scores. p: dropout of the probabilities, keyed by (first + n) * H + h (query row and head) and the key's                                                       \
+     * scaled scores. p: dropout of the probabilities, keyed by (first + n) * H + h (query row and head) and the key's \
      * position in its sequence. */                                                                                    \
     X(attention_forward,                                                                                               \
       (fr_queue * q, void *out, void *lse, const void *qkv, const int32_t *cu, int64_t B, int64_t N, int64_t H,        \
@@ -108,12 +108,12 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
     X(from_f32, (fr_queue * q, void *y, const float *x, int64_t n))                                                    \
     X(to_f32, (fr_queue * q, float *y, const void *x, int64_t n))                                                      \
     /* Merges scores (rows, n) of candidates first .. first+n-1 into a running top-k per row, sorted: value (rows,k)   \
-     * descending, equal values by smaller index; unfilled entries are -infinity, -1. skip[r] (or NULL): a candidate                                                                         \
+     * descending, equal values by smaller index; unfilled entries are -infinity, -1. skip[r] (or NULL): a candidate   \
      * never taken for row r, -1 none. */                                                                              \
     X(topk_merge, (fr_queue * q, float *value, int32_t *index, const float *scores, int64_t rows, int64_t n,           \
                    int64_t stride, int64_t first, int64_t k, const int32_t *skip))                                     \
     /* Rank-biased overlap of the two ends of each edge. top, bottom (n, M): first and last rank (1-based) of the tie  \
-     * group of each model, 0 where the model is not ranked. Models missing in either list are left out of both (ranks                                                             \
+     * group of each model, 0 where the model is not ranked. Models missing in either list are left out of both (ranks \
      * close up). corrected: variant b, else a (src/discover/discover_internal.h). rbo (E) in [0, 1]; fewer than one   \
      * common model: 0. */                                                                                             \
     X(rbo, (fr_queue * q, float *rbo, const int32_t *edges, const int16_t *top, const int16_t *bottom, int64_t E,      \

@@ -27,19 +27,56 @@ static inline int64_t tile_padded(int64_t n)
 /* Packs b (k,n), row stride ldb. */
 static inline void tile_pack(real *packed, const real *b, int64_t k, int64_t n, int64_t ldb)
 {
-    for (int64_t j0 = 0; j0 < n; j0 += TILE_COLUMNS)
-        for (int64_t l = 0; l < k; l++, packed += TILE_COLUMNS)
+    for (int64_t j0 = 0; j0 < n; j0 += TILE_COLUMNS) {
+        int64_t count = smaller(TILE_COLUMNS, n - j0);
+        for (int64_t l = 0; l < k; l++, packed += TILE_COLUMNS) {
+            const real *from = b + l * ldb + j0;
+            if (count == TILE_COLUMNS) {
+                memcpy(packed, from, TILE_COLUMNS * sizeof(real)); /* a constant size: two vector moves */
+                continue;
+            }
             for (int64_t c = 0; c < TILE_COLUMNS; c++)
-                packed[c] = j0 + c < n ? b[l * ldb + j0 + c] : 0;
+                packed[c] = c < count ? from[c] : 0;
+        }
+    }
+}
+
+/* Four rows of four become four columns: to[l * TILE_COLUMNS + c] = from[c * ldb + l]. */
+static inline void transpose4(real *to, const real *from, int64_t ldb)
+{
+#ifdef FR_REAL_IS_float
+    typedef float four __attribute__((vector_size(16)));
+    four r0, r1, r2, r3;
+    memcpy(&r0, from, sizeof r0);
+    memcpy(&r1, from + ldb, sizeof r1);
+    memcpy(&r2, from + 2 * ldb, sizeof r2);
+    memcpy(&r3, from + 3 * ldb, sizeof r3);
+    four low01 = __builtin_shufflevector(r0, r1, 0, 4, 1, 5), high01 = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+    four low23 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5), high23 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+    *(four *)to = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
+    *(four *)(to + TILE_COLUMNS) = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
+    *(four *)(to + 2 * TILE_COLUMNS) = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
+    *(four *)(to + 3 * TILE_COLUMNS) = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
+#else
+    for (int c = 0; c < 4; c++)
+        for (int l = 0; l < 4; l++)
+            to[l * TILE_COLUMNS + c] = from[c * ldb + l];
+#endif
 }
 
 /* Packs the transpose of b (n,k), row stride ldb. */
 static inline void tile_pack_transposed(real *packed, const real *b, int64_t k, int64_t n, int64_t ldb)
 {
     for (int64_t j0 = 0; j0 < n; j0 += TILE_COLUMNS, packed += k * TILE_COLUMNS)
-        for (int64_t c = 0; c < TILE_COLUMNS; c++)
-            for (int64_t l = 0; l < k; l++)
-                packed[l * TILE_COLUMNS + c] = j0 + c < n ? b[(j0 + c) * ldb + l] : 0;
+        for (int64_t c = 0; c < TILE_COLUMNS; c += 4) {
+            const real *from = b + (j0 + c) * ldb;
+            int64_t l = 0;
+            for (; l + 4 <= k && j0 + c + 4 <= n; l += 4)
+                transpose4(packed + l * TILE_COLUMNS + c, from + l, ldb);
+            for (; l < k; l++)
+                for (int64_t i = 0; i < 4; i++)
+                    packed[l * TILE_COLUMNS + c + i] = j0 + c + i < n ? from[i * ldb + l] : 0;
+        }
 }
 
 /* rows (a constant where this is inlined) x TILE_COLUMNS of c; a[i,l] stands at i * row + l * step */

@@ -100,6 +100,23 @@ static void test_thread_count(void **state)
         }
 }
 
+/* Each instruction set draws the same numbers: what one drops, all drop. */
+static void test_same_dropout(void **state)
+{
+    variants *v = *state;
+    enum { N = 1021 };
+    static float x[N], first[N], y[N];
+    for (int i = 0; i < N; i++)
+        x[i] = 1;
+    for (int64_t from = 0; from < 300; from += 37)
+        for (int t = 0; t < v->count; t++) {
+            v->table[t]->dropout(NULL, t == 0 ? first : y, x, N, 0.4, 77, 0xabcdef0123456789u,
+                                 (1ll << 34) - 150 + from);
+            if (t > 0)
+                assert_memory_equal(first, y, sizeof y);
+        }
+}
+
 static void random_f32(float *x, int64_t n, uint64_t stream)
 {
     for (int64_t i = 0; i < n; i++)
@@ -187,9 +204,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_large_operations),
-        cmocka_unit_test(test_thread_count),
+        cmocka_unit_test(test_operations),   cmocka_unit_test(test_large_operations),
+        cmocka_unit_test(test_thread_count), cmocka_unit_test(test_same_dropout),
         cmocka_unit_test(test_gemm),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
