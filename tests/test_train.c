@@ -144,7 +144,7 @@ static void test_classifier_learns(void **state)
     test_threads = 2;
     planted_open(&p, 1000, 3, 5, 24, 1.0, FR_DEVICE_CPU);
     test_threads = 1;
-    set(&p, "classifier.epochs=8");
+    set(&p, "classifier.epochs=30");
     /* From encodings that know nothing: random ones. */
     float *start = FR_NEW(float, 5 * 24);
     for (int64_t i = 0; i < 5 * 24; i++)
