@@ -366,14 +366,39 @@ static void real_data(void **state)
     free(models);
 }
 
+/* Four settings on six prompts. Setting 1 is best (mean 4/6); 2 differs from it on two prompts, once each way (mean
+ * difference 0): as good; 0 is one prompt worse, difference 1/6 with standard error 1/6: as good; 3 is four worse,
+ * difference 4/6 with standard error sqrt((4/6 - 16/36) / 5) = .21: not. The middle of {0, 1, 2} is 1. */
+static void test_choose_plateau(void **state)
+{
+    (void)state;
+    const float quality[4][6] = {{1, 1, 1, 0, 0, 0}, {1, 1, 1, 1, 0, 0}, {1, 1, 1, 0, 1, 0}, {0, 0, 0, 0, 0, 0}};
+    assert_int_equal(fr_choose_plateau(quality[0], 4, 6), 1);
+    /* Without the first setting the members are {1, 2}: the lower of the two in the middle. */
+    assert_int_equal(fr_choose_plateau(quality[1], 3, 6), 0);
+    /* NaN on a prompt leaves it out of that pair only. */
+    const float gaps[2][3] = {{NAN, 0, 0}, {1, 1, 1}};
+    assert_int_equal(fr_choose_plateau(gaps[0], 2, 3), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(expected_cost),  cmocka_unit_test(best_single),   cmocka_unit_test(oracle),
-        cmocka_unit_test(dataset_oracle), cmocka_unit_test(cheapest),      cmocka_unit_test(random_router),
-        cmocka_unit_test(curve),          cmocka_unit_test(unknown_costs), cmocka_unit_test(nothing_scored),
-        cmocka_unit_test(pool),           cmocka_unit_test(smoothed),      cmocka_unit_test(knn),
-        cmocka_unit_test(table),          cmocka_unit_test(real_data),
+        cmocka_unit_test(test_choose_plateau),
+        cmocka_unit_test(expected_cost),
+        cmocka_unit_test(best_single),
+        cmocka_unit_test(oracle),
+        cmocka_unit_test(dataset_oracle),
+        cmocka_unit_test(cheapest),
+        cmocka_unit_test(random_router),
+        cmocka_unit_test(curve),
+        cmocka_unit_test(unknown_costs),
+        cmocka_unit_test(nothing_scored),
+        cmocka_unit_test(pool),
+        cmocka_unit_test(smoothed),
+        cmocka_unit_test(knn),
+        cmocka_unit_test(table),
+        cmocka_unit_test(real_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

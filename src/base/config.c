@@ -79,8 +79,10 @@ static fr_status read_scalar(fr_config *config, const option *o, const char *tex
         *(const char **)place = keep_text(config, text);
         return FR_OK;
     default:
-        FR_CHECK(0, "%s is a list", o->key);
+        break;
     }
+    FR_CHECK(0, "%s is a list", o->key);
+    return FR_FAILED;
 }
 
 static fr_status read_list(fr_config *config, const option *o, const char *const *items, int64_t count,
@@ -313,6 +315,7 @@ fr_status fr_config_check(const fr_config *config)
 void fr_config_apply_paper(fr_config *config)
 {
     config->discover.rounds = 2;
+    config->discover.coverage = 0.9;
     config->stage1.aggregate = FR_MEDIAN;
     config->stage1.members = FR_MEMBERS_DISCOVERED;
     config->stage1.shrinkage = 0;

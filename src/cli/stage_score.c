@@ -7,18 +7,21 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* alpha on the dev split, 0, .05, ... 1, smoothed with its neighbours. */
+/* alpha on the dev split, of 0, .05, ... 1: the middle of those that dev cannot tell from the best. */
 static double choose_alpha(const fr_dataset *data, const fr_products *products)
 {
     enum { STEPS = 21 };
-    double quality[STEPS], *cost = FR_NEW(double, data->M);
+    double *cost = FR_NEW(double, data->M);
+    float *quality = FR_NEW(float, STEPS * data->N);
     fr_expected_cost(cost, data);
     for (int i = 0; i < STEPS; i++) {
         fr_mix(products->score, products->s1, products->s2, data->N, data->M, i / (double)(STEPS - 1));
-        quality[i] = fr_routed_quality(products->score, products->s2, data, cost, FR_SPLIT_DEV);
+        fr_routed_prompts(quality + i * data->N, products->score, products->s2, data, cost, FR_SPLIT_DEV);
     }
+    double alpha = (double)fr_choose_plateau(quality, STEPS, data->N) / (STEPS - 1);
     free(cost);
-    return (double)fr_choose_smoothed(quality, STEPS) / (STEPS - 1);
+    free(quality);
+    return alpha;
 }
 
 void fr_stage_score(fr_run *run, const fr_dataset *data, fr_products *products)

@@ -91,55 +91,28 @@ void fr_scores_close(fr_scores *scores)
     scores->score = scores->tie = NULL;
 }
 
+void fr_routed_prompts(float *quality, const float *score, const float *tie, const fr_dataset *data, const double *cost,
+                       int split)
+{
+    int64_t M = data->M;
+    for (int64_t i = 0; i < data->N; i++) {
+        quality[i] = NAN;
+        if (data->split[i] == split)
+            quality[i] = data->quality[i * M + fr_choose(score + i * M, tie ? tie + i * M : NULL, cost, M, 0)];
+    }
+}
+
 double fr_routed_quality(const float *score, const float *tie, const fr_dataset *data, const double *cost, int split)
 {
-    int64_t M = data->M, scored = 0;
+    float *quality = FR_NEW(float, data->N);
+    fr_routed_prompts(quality, score, tie, data, cost, split);
+    int64_t scored = 0;
     double sum = 0;
-    for (int64_t i = 0; i < data->N; i++) {
-        if (data->split[i] != split)
-            continue;
-        int32_t m = fr_choose(score + i * M, tie ? tie + i * M : NULL, cost, M, 0);
-        float q = data->quality[i * M + m];
-        if (!isnan(q)) {
-            sum += q;
+    for (int64_t i = 0; i < data->N; i++)
+        if (!isnan(quality[i])) {
+            sum += quality[i];
             scored++;
         }
-    }
+    free(quality);
     return scored ? sum / (double)scored : NAN;
-}
-
-/* s_k = sum_j w_j q_j / sum_j w_j over the neighbours j = k-1, k, k+1 that are there and not NaN, w = 1, 2, 1 */
-static double smoothed(const double *quality, int64_t count, int64_t k)
-{
-    double sum = 0, weight = 0;
-    if (isnan(quality[k]))
-        return NAN;
-    for (int64_t j = k - 1; j <= k + 1; j++) {
-        if (j < 0 || j >= count || isnan(quality[j]))
-            continue;
-        double w = j == k ? 2 : 1;
-        sum += w * quality[j];
-        weight += w;
-    }
-    return sum / weight;
-}
-
-int64_t fr_choose_smoothed(const double *quality, int64_t count)
-{
-    double best = NAN;
-    for (int64_t k = 0; k < count; k++) {
-        double s = smoothed(quality, count, k);
-        if (s > best || isnan(best))
-            best = s;
-    }
-    int64_t first = 0, length = 0; /* of the longest plateau so far */
-    for (int64_t k = 0; k < count;) {
-        int64_t end = k;
-        while (end < count && smoothed(quality, count, end) >= best - 1e-12)
-            end++;
-        if (end - k > length)
-            first = k, length = end - k;
-        k = end > k ? end : k + 1;
-    }
-    return length ? first + (length - 1) / 2 : 0;
 }
