@@ -31,7 +31,6 @@ FOREIGN = {
     r"yaml\.h": "src/base/config_yaml.c",
     r"xxhash\.h": "src/base/hash.c",
     r"zlib\.h": "src/io/lines.c",
-    r"utf8proc\.h": "src/text/unicode.c",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 problems = []
