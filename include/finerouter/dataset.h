@@ -15,8 +15,9 @@
  *   /models/input_usd_per_mtok, /models/output_usd_per_mtok     (M) float64, NaN unknown; USD per million tokens
  *   /quality                  (N, M) float32, NaN not observed
  *   /cost                     (N, M) float32, USD of that answer, NaN unknown
- *   /tokens/<key>/{ids uint16 | int32 (total), offset int64 (N+1), truncated int64 scalar}     cache, optional, see text/token_cache
- *   /embeddings/<key>         (N, d) float32                                                  cache, optional
+ * and, with encoder.store, what the text encoder made of the prompts, so that the file carries it to another machine:
+ *   /tokens/<tokenizer hash>-<max tokens>/{ids int32 (total), offset int64 (N+1), truncated int64}   of the prompts
+ *   /embeddings/<key of the embed stage>/{prompt, description}   (N, d) float32
  *
  * The user block in front holds a checksum (io/h5.h); files without one, written by other programs, are read too, and hash may be absent.
  *
@@ -34,6 +35,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#define FR_DATA_FORMAT "finerouter-data"
+#define FR_DATA_VERSION 1
 
 enum { FR_SPLIT_TRAIN = 0, FR_SPLIT_DEV = 1, FR_SPLIT_TEST = 2, FR_SPLITS = 3 };
 

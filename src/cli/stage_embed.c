@@ -1,4 +1,4 @@
-#include "stages.h"
+#include "data_cache.h"
 
 #include "base/files.h"
 #include "base/memory.h"
@@ -118,6 +118,41 @@ static fr_status read_cached(const fr_texts *texts, const char *path)
     return status;
 }
 
+/* Token ids out of the data file where it holds them, else made. */
+static fr_status take_tokens(fr_texts *texts, const fr_run *run, const fr_dataset *data, const fr_tokenizer *tokenizer)
+{
+    bool found = false;
+    if (run->config->data.file[0])
+        FR_TRY(fr_data_cache_read_tokens(&found, texts, tokenizer, run->config->data.file));
+    if (!found)
+        fr_tokenize(&texts->tokens, tokenizer, data->text, data->N, texts->max_tokens);
+    texts->truncated = texts->tokens.truncated;
+    if (texts->truncated)
+        fr_log("%lld of %lld prompts are longer than %lld tokens and were cut", (long long)texts->truncated,
+               (long long)data->N, (long long)texts->max_tokens);
+    return FR_OK;
+}
+
+/* Embeddings out of the run cache or the data file, else made and cached. */
+static fr_status take_embeddings(bool *reused, fr_texts *texts, const fr_run *run, const fr_dataset *data,
+                                 const fr_tokenizer *tokenizer, const fr_encoder_shape *shape)
+{
+    char *cached = fr_cache_path(run->cache, "embed", texts->key, ".h5");
+    fr_status status = FR_OK;
+    *reused = fr_file_exists(cached);
+    if (*reused)
+        status = read_cached(texts, cached);
+    else if (run->config->data.file[0])
+        status = fr_data_cache_read(reused, texts, run->config->data.file);
+    if (status == FR_OK && !*reused) {
+        status = embed_texts(texts, run, data, tokenizer, shape);
+        if (status == FR_OK)
+            status = write_cached(texts, cached);
+    }
+    free(cached);
+    return status;
+}
+
 fr_status fr_stage_embed(fr_run *run, const fr_dataset *data, fr_texts *texts)
 {
     const fr_config *config = run->config;
@@ -138,25 +173,19 @@ fr_status fr_stage_embed(fr_run *run, const fr_dataset *data, fr_texts *texts)
     FR_TRY(fr_encoder_shape_read(&shape, texts->encoder_folder, config));
     fr_tokenizer *tokenizer;
     FR_TRY(fr_tokenizer_open(&tokenizer, texts->encoder_folder));
-    fr_tokenize(&texts->tokens, tokenizer, data->text, data->N, shape.max_tokens);
-
     texts->key = FR_KEY("embed", EMBED_VERSION, config, "E", run->device, texts_hex, folder_hex);
     texts->N = data->N;
     texts->d = shape.hidden;
     texts->max_tokens = shape.max_tokens;
-    texts->truncated = texts->tokens.truncated;
     texts->prompt = FR_NEW(float, data->N *shape.hidden);
     texts->description = FR_NEW(float, data->N *shape.hidden);
-    if (texts->truncated)
-        fr_log("%lld of %lld prompts are longer than %lld tokens and were cut", (long long)texts->truncated,
-               (long long)data->N, (long long)shape.max_tokens);
-    char *cached = fr_cache_path(run->cache, "embed", texts->key, ".h5");
-    bool reused = fr_file_exists(cached);
-    fr_status status = reused ? read_cached(texts, cached) : embed_texts(texts, run, data, tokenizer, &shape);
-    if (status == FR_OK && !reused)
-        status = write_cached(texts, cached);
+    bool reused = false;
+    fr_status status = take_tokens(texts, run, data, tokenizer);
+    if (status == FR_OK)
+        status = take_embeddings(&reused, texts, run, data, tokenizer, &shape);
+    if (status == FR_OK && config->encoder.store && config->data.file[0])
+        status = fr_data_cache_write(texts, tokenizer, config->data.file);
     fr_run_seconds(run, "embed", reused ? 0 : fr_seconds() - start);
-    free(cached);
     fr_tokenizer_close(tokenizer);
     return status;
 }

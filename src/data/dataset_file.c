@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char format[] = "finerouter-data";
-enum { VERSION = 1 };
-
 static fr_status write_all(fr_h5 *file, const fr_dataset *data)
 {
     int64_t N = data->N, M = data->M, matrix[2] = {N, M};
@@ -39,7 +36,7 @@ fr_status fr_dataset_write(const fr_dataset *data, const char *path)
 {
     FR_CHECK(data->hash[0], "%s: the data set is not sealed", path);
     fr_h5 *file;
-    FR_TRY(fr_h5_create(&file, path, format, VERSION));
+    FR_TRY(fr_h5_create(&file, path, FR_DATA_FORMAT, FR_DATA_VERSION));
     fr_status status = write_all(file, data);
     if (status != FR_OK) {
         fr_h5_close(file);
@@ -131,7 +128,7 @@ fr_status fr_dataset_read(fr_dataset *data, const char *path)
 {
     *data = (fr_dataset){0};
     fr_h5 *file;
-    FR_TRY(fr_h5_open(&file, path, format, VERSION));
+    FR_TRY(fr_h5_open(&file, path, FR_DATA_FORMAT, FR_DATA_VERSION));
     fr_status status = read_all(file, data);
     if (status == FR_OK)
         status = fr_dataset_check(data, path);
