@@ -209,6 +209,7 @@ fr_status fr_h5_create(fr_h5 **out, const char *path, const char *format, int64_
     FR_TRY_GOTO(fr_replace_begin(&file->temporary, path), failed);
     hid_t list = access_list(), create = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_userblock(create, FR_H5_USER_BLOCK);
+    H5Pset_obj_track_times(create, false); /* of the root group */
     file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, create, list);
     H5Pclose(create);
     H5Pclose(list);
