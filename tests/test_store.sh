@@ -20,6 +20,7 @@ grep -q "embed prompts" log
 stored=$(sha256sum <data.h5)
 
 mv one first
+sleep 1.1
 "$finerouter" embed a.yaml --out one/run 2>log
 if grep -q "embed prompts" log; then echo "FAIL: embedded again"; cat log; exit 1; fi
 [ "$stored" = "$(sha256sum <data.h5)" ] || { echo "FAIL: the data file was written though nothing was new"; exit 1; }

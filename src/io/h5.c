@@ -390,6 +390,25 @@ static void set_chunks(hid_t list, int rank, const int64_t *shape, int64_t eleme
     H5Pset_deflate(list, 1);
 }
 
+/* Makes the groups along a name, without time stamps: equal content, equal file. */
+static fr_status make_groups(fr_h5 *file, const char *name)
+{
+    hid_t list = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_obj_track_times(list, false);
+    fr_status status = FR_OK;
+    for (const char *slash = strchr(name + 1, '/'); slash && status == FR_OK; slash = strchr(slash + 1, '/')) {
+        char *part = fr_strndup(name, (size_t)(slash - name));
+        if (!fr_h5_has(file, part)) {
+            hid_t group = H5Gcreate2(file->id, part, H5P_DEFAULT, list, H5P_DEFAULT);
+            if (group < 0 || H5Gclose(group) < 0)
+                status = file_error(file, part, "cannot make the group");
+        }
+        free(part);
+    }
+    H5Pclose(list);
+    return status;
+}
+
 /* Writes any dataset; what has this name already is unlinked first. */
 static fr_status write_dataset(fr_h5 *file, const char *name, hid_t stored, hid_t memory, int rank,
                                const int64_t *shape, const void *data, bool compress)
@@ -403,12 +422,12 @@ static fr_status write_dataset(fr_h5 *file, const char *name, hid_t stored, hid_
     }
     if (fr_h5_has(file, name) && H5Ldelete(file->id, name, H5P_DEFAULT) < 0)
         return file_error(file, name, "cannot replace");
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), list = H5Pcreate(H5P_DATASET_CREATE), space = space_of(rank, shape);
-    H5Pset_create_intermediate_group(links, 1);
-    H5Pset_obj_track_times(list, false); /* equal content, equal file */
+    FR_TRY(make_groups(file, name));
+    hid_t list = H5Pcreate(H5P_DATASET_CREATE), space = space_of(rank, shape);
+    H5Pset_obj_track_times(list, false);
     if (compress && rank > 0 && elements * bytes >= CHUNK_FROM)
         set_chunks(list, rank, shape, bytes);
-    hid_t set = H5Dcreate2(file->id, name, stored, space, links, list, H5P_DEFAULT);
+    hid_t set = H5Dcreate2(file->id, name, stored, space, H5P_DEFAULT, list, H5P_DEFAULT);
     fr_status status = FR_OK;
     if (set < 0 || (elements > 0 && H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
         status = file_error(file, name, "cannot write");
@@ -416,7 +435,6 @@ static fr_status write_dataset(fr_h5 *file, const char *name, hid_t stored, hid_
         status = file_error(file, name, "cannot write");
     H5Sclose(space);
     H5Pclose(list);
-    H5Pclose(links);
     return status;
 }
 
