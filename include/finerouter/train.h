@@ -44,6 +44,7 @@ typedef struct fr_training {
     struct fr_device *device;
     const float *embedding; /* (N, d) prompt embeddings of the untrained encoder; always there */
     int64_t d;
+    const float *hidden; /* (N, d) fr_estimator_hidden of all prompts where it is known, for phase 2; NULL: computed */
     const fr_tokens *tokens; /* prompts' token ids; for encoder.train top and full, else NULL */
     const char
         *encoder_folder; /* for top and full; a fresh encoder (encoder.init: random) is exported to a folder first */

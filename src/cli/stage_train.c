@@ -277,6 +277,9 @@ static fr_status phase2(fr_run *run, const fr_dataset *data, const fr_texts *tex
     fr_training training = fr_run_training(run, products->config, data, texts);
     const fr_tasks *tasks = &products->tasks;
     double began = fr_seconds();
+    /* The h that phase 1 left, not one computed again: an estimator read from the cache cuts its batches at other
+     * places than one just trained, which moves last bits, and a resumed run must end with the same ones. */
+    training.hidden = products->hidden;
     products->phase2_key = phase2_key(run, data, products);
     products->s2 = FR_NEW(float, data->N * data->M);
     stage_files files = stage_open(run, "phase2", products->phase2_key);

@@ -289,8 +289,13 @@ static fr_status collect(grouped *g, fr_estimator *e, const int32_t *assignment,
         if (data->split[i] == split && assignment[i] >= 0 && e->task[assignment[i]].count > 0)
             g->rows[at[assignment[i]]++] = i;
     free(at);
-    g->h = FR_NEW(float, count * e->training.d);
-    return fr_estimator_hidden(e, g->h, g->rows, count);
+    int64_t d = e->training.d;
+    g->h = FR_NEW(float, count *d);
+    if (!e->training.hidden)
+        return fr_estimator_hidden(e, g->h, g->rows, count);
+    for (int64_t i = 0; i < count; i++)
+        memcpy(g->h + i * d, e->training.hidden + g->rows[i] * d, (size_t)d * sizeof(float));
+    return FR_OK;
 }
 
 static void count_observed(phase2 *p)
