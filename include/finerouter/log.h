@@ -24,8 +24,8 @@ void fr_log_warn(const char *format, ...) FR_PRINTF(1, 2);
 void fr_log_event(const char *event, const char *fields, ...);
 
 /* Progress of long work: on a terminal one bar with rate and ETA, redrawn at most 10 times a second; else a plain line
- * at most every 10 seconds and one at the end. total < 0: unknown. Nested calls are not supported. Not thread-safe: advance from
- * one thread. */
+ * at most every 10 seconds and one at the end. total < 0: unknown. what NULL: short work, nothing is shown. Nested
+ * calls are not supported. Not thread-safe: advance from one thread. */
 typedef struct fr_progress {
     const char *what, *unit;
     int64_t total, done;

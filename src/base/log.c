@@ -195,7 +195,7 @@ void fr_progress_add(fr_progress *progress, int64_t more)
 {
     progress->done += more;
     double now = fr_seconds(), pause = isatty(STDERR_FILENO) ? 0.1 : 10;
-    if (level >= 1 && now - progress->shown >= pause)
+    if (progress->what && level >= 1 && now - progress->shown >= pause)
         show(progress, now, false);
 }
 
@@ -209,6 +209,8 @@ void fr_progress_note(fr_progress *progress, const char *format, ...)
 
 void fr_progress_end(fr_progress *progress)
 {
+    if (!progress->what)
+        return;
     double now = fr_seconds();
     if (level >= 1)
         show(progress, now, true);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "finerouter/log.h"
 #include "finerouter/router.h"
+#include "io/utf8.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -82,7 +83,11 @@ static fr_status route_block(fr_router *router, block *b, bool name_only)
 static fr_status take_line(block *b, const char *name, int64_t line, char *text, bool json)
 {
     text[strcspn(text, "\r\n")] = 0;
-    if (!text[strspn(text, " \t")])
+    int64_t bad = fr_utf8_invalid(text, strlen(text));
+    if (bad >= 0)
+        return fr_fail(FR_FAILED, "%s:%lld: invalid UTF-8 at byte %lld of the line", name, (long long)line,
+                       (long long)bad + 1);
+    if (fr_utf8_blank(text))
         return FR_OK;
     if (!json) {
         b->id[b->count] = NULL;
@@ -96,7 +101,7 @@ static fr_status take_line(block *b, const char *name, int64_t line, char *text,
     const char *prompt = json_string_value(json_object_get(object, "prompt"));
     const char *id = json_string_value(json_object_get(object, "id"));
     fr_status status = FR_OK;
-    if (!prompt || !prompt[0]) {
+    if (!prompt || fr_utf8_blank(prompt)) {
         status = fr_fail(FR_FAILED, "%s:%lld: has no \"prompt\", want {\"prompt\": \"...\"}", name, (long long)line);
     } else {
         b->id[b->count] = fr_strdup(id);
@@ -129,6 +134,8 @@ static fr_status route_file(fr_router *router, const char *path, bool name_only)
         if (status == FR_OK && b->count == BLOCK)
             status = route_block(router, b, name_only);
     }
+    if (status == FR_OK && ferror(file))
+        status = fr_fail(FR_FAILED, "%s: cannot read: %s", path, strerror(errno));
     if (status == FR_OK && b->count)
         status = route_block(router, b, name_only);
     block_clear(b);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "finerouter/route.h"
 #include "io/h5.h"
+#include "io/utf8.h"
 #include "nn/encoder.h"
 #include "stages.h"
 
@@ -275,9 +276,13 @@ void fr_decisions_close(fr_decisions *decisions)
 fr_status fr_router_route(fr_router *router, fr_decisions *out, const char *const *text, int64_t n)
 {
     int64_t T = router->T, M = router->M;
-    for (int64_t i = 0; i < n; i++)
-        if (!text[i][0])
+    for (int64_t i = 0; i < n; i++) {
+        int64_t bad = fr_utf8_invalid(text[i], strlen(text[i]));
+        if (bad >= 0)
+            return fr_fail(FR_FAILED, "prompt %lld: invalid UTF-8 at byte %lld", (long long)i + 1, (long long)bad + 1);
+        if (fr_utf8_blank(text[i]))
             return fr_fail(FR_FAILED, "prompt %lld is empty", (long long)i + 1);
+    }
     fr_tokens tokens = {0};
     fr_tokenize(&tokens, router->tokenizer, text, n, router->max_tokens);
     float *embedding = FR_NEW(float, n * router->d), *logits = FR_NEW(float, n *T),
