@@ -73,7 +73,8 @@ static void library_start(void)
     started = true;
 }
 
-/* HDF5's reason for the last failure: the system's words if there are some, else those of the innermost error. */
+/* HDF5's reason for the last failure: the system's words if there are some, else those of the innermost error. Any
+ * other call into HDF5 forgets it, H5Pclose too. */
 static herr_t reason_visit(unsigned n, const H5E_error2_t *error, void *context)
 {
     (void)n;
@@ -102,8 +103,7 @@ static const char *reason(char text[128])
 static fr_status file_error(const fr_h5 *file, const char *name, const char *what)
 {
     char text[128];
-    reason(text);
-    return fr_fail(FR_FAILED, "%s: %s: %s: %s", file->path, name, what, text);
+    return fr_fail(FR_FAILED, "%s: %s: %s: %s", file->path, name, what, reason(text));
 }
 
 /* "(3, 4) float32" */
@@ -211,12 +211,11 @@ fr_status fr_h5_create(fr_h5 **out, const char *path, const char *format, int64_
     H5Pset_userblock(create, FR_H5_USER_BLOCK);
     H5Pset_obj_track_times(create, false); /* of the root group */
     file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, create, list);
+    status = file->id < 0 ? file_error(file, "/", "cannot create") : FR_OK;
     H5Pclose(create);
     H5Pclose(list);
-    if (file->id < 0) {
-        status = file_error(file, "/", "cannot create");
+    if (status != FR_OK)
         goto failed;
-    }
     file->version = version;
     FR_TRY_GOTO(fr_h5_set_text(file, "format", format), failed);
     FR_TRY_GOTO(fr_h5_set_integer(file, "version", version), failed);
@@ -285,12 +284,11 @@ static fr_status open_as(fr_h5 *file, const char *on_disk, unsigned mode, const 
 {
     hid_t list = access_list();
     file->id = H5Fopen(on_disk, mode, list);
+    char text[128];
+    fr_status status =
+        file->id < 0 ? fr_fail(FR_FAILED, "%s: damaged or truncated HDF5 file: %s", file->path, reason(text)) : FR_OK;
     H5Pclose(list);
-    if (file->id < 0) {
-        char text[128];
-        reason(text);
-        return fr_fail(FR_FAILED, "%s: damaged or truncated HDF5 file: %s", file->path, text);
-    }
+    FR_TRY(status);
     return check_format(file, format, newest);
 }
 
