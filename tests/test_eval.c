@@ -368,17 +368,17 @@ static void real_data(void **state)
 
 /* Four settings on six prompts. Setting 1 is best (mean 4/6); 2 differs from it on two prompts, once each way (mean
  * difference 0): as good; 0 is one prompt worse, difference 1/6 with standard error 1/6: as good; 3 is four worse,
- * difference 4/6 with standard error sqrt((4/6 - 16/36) / 5) = .21: not. The middle of {0, 1, 2} is 1. */
+ * difference 4/6 with standard error sqrt((4/6 - 16/36) / 5) = .21: not. Of {0, 1, 2} the one nearest to the prior. */
 static void test_choose_plateau(void **state)
 {
     (void)state;
     const float quality[4][6] = {{1, 1, 1, 0, 0, 0}, {1, 1, 1, 1, 0, 0}, {1, 1, 1, 0, 1, 0}, {0, 0, 0, 0, 0, 0}};
-    assert_int_equal(fr_choose_plateau(quality[0], 4, 6), 1);
-    /* Without the first setting the members are {1, 2}: the lower of the two in the middle. */
-    assert_int_equal(fr_choose_plateau(quality[1], 3, 6), 0);
+    assert_int_equal(fr_choose_plateau(quality[0], 4, 6, 0), 0);
+    assert_int_equal(fr_choose_plateau(quality[0], 4, 6, 1), 1);
+    assert_int_equal(fr_choose_plateau(quality[0], 4, 6, 3), 2);
     /* NaN on a prompt leaves it out of that pair only. */
     const float gaps[2][3] = {{NAN, 0, 0}, {1, 1, 1}};
-    assert_int_equal(fr_choose_plateau(gaps[0], 2, 3), 1);
+    assert_int_equal(fr_choose_plateau(gaps[0], 2, 3, 0), 1);
 }
 
 int main(void)

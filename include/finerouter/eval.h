@@ -103,10 +103,10 @@ double fr_routed_quality(const float *score, const float *tie, const fr_dataset 
 void fr_routed_prompts(float *quality, const float *score, const float *tie, const fr_dataset *data, const double *cost,
                        int split);
 
-/* Index out of an ordered grid of `count` settings, compared on n prompts: quality (count, n), NaN left out. All settings
- * whose paired difference to the best is within one standard error of it are as good as it; the middle one of them is
- * taken, since a maximum over a noisy plateau lands anywhere on it. */
-int64_t fr_choose_plateau(const float *quality, int64_t count, int64_t n);
+/* Index out of an ordered grid of `count` settings, compared on n prompts: quality (count, n), NaN left out. All
+ * settings whose paired difference to the best is within one standard error of it are as good as it; the one nearest to
+ * `prior` (an index) is taken, since a maximum over a noisy plateau lands anywhere on it. */
+int64_t fr_choose_plateau(const float *quality, int64_t count, int64_t n, int64_t prior);
 
 /* Index of the highest of `quality` (count, by an ordered grid) after smoothing with its neighbours, [1 2 1] / 4 (at
  * the ends and beside NaN by the weights that remain): one dev split is noisy. Ties: the middle of the longest plateau,

@@ -1,8 +1,6 @@
 /* choose.c - choices on a dev split that is too small to trust its highest point. */
 #include "finerouter/eval.h"
 
-#include "base/memory.h"
-
 #include <math.h>
 #include <stdlib.h>
 
@@ -70,9 +68,9 @@ static double mean_known(const float *quality, int64_t n)
     return known ? sum / (double)known : -INFINITY;
 }
 
-int64_t fr_choose_plateau(const float *quality, int64_t count, int64_t n)
+int64_t fr_choose_plateau(const float *quality, int64_t count, int64_t n, int64_t prior)
 {
-    int64_t best = 0, members = 0;
+    int64_t best = 0;
     double highest = -INFINITY;
     for (int64_t k = 0; k < count; k++) {
         double mean = mean_known(quality + k * n, n);
@@ -81,14 +79,12 @@ int64_t fr_choose_plateau(const float *quality, int64_t count, int64_t n)
             best = k;
         }
     }
-    int64_t *member = FR_NEW(int64_t, count);
+    int64_t nearest = best;
     for (int64_t k = 0; k < count; k++) {
         double mean, variance;
         paired(&mean, &variance, quality + best * n, quality + k * n, n);
-        if (mean <= sqrt(variance) + 1e-12)
-            member[members++] = k;
+        if (mean <= sqrt(variance) + 1e-12 && llabs(k - prior) < llabs(nearest - prior))
+            nearest = k;
     }
-    int64_t middle = members ? member[(members - 1) / 2] : best;
-    free(member);
-    return middle;
+    return nearest;
 }
