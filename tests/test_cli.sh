@@ -5,7 +5,7 @@ finerouter=$(realpath "$1")
 root=$(realpath "$(dirname "$0")/..")
 folder=$(mktemp -d)
 pid=
-trap '[ -z "$pid" ] || kill -9 $pid 2>/dev/null; umount "$folder/small" 2>/dev/null; rm -rf "$folder"' EXIT
+trap '[ -z "$pid" ] || kill -9 $pid 2>/dev/null || true; umount "$folder/small" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
 failures=0
