@@ -540,6 +540,14 @@ static void file_round_trip(void **state)
     fr_tasks_candidates(&a, &data, 0.9);
     fr_tasks_stage1(a.stage1, &data, a.vote, a.T, FR_MEAN, 20);
     char *path = fr_path_join(test_folder(), "tasks.h5");
+    assert_null(a.name_embedding);
+    assert_ok(fr_tasks_write(&a, path));
+    assert_ok(fr_tasks_read(&b, path));
+    assert_null(b.name_embedding);
+    fr_tasks_close(&b);
+    a.name_embedding = fr_alloc((size_t)(a.T * a.d) * sizeof(float));
+    for (int64_t x = 0; x < a.T * a.d; x++)
+        a.name_embedding[x] = (float)x;
     assert_ok(fr_tasks_write(&a, path));
     assert_ok(fr_tasks_read(&b, path));
     assert_int_equal(a.T, b.T);
@@ -552,6 +560,7 @@ static void file_round_trip(void **state)
     SAME(centre, a.T * a.d);
     SAME(nearest, 3 * a.T);
     SAME(name_row, a.T);
+    SAME(name_embedding, a.T * a.d);
     SAME(fused_order, a.T * a.M);
     SAME(candidates, a.T * a.M);
     SAME(coverage, a.T);

@@ -87,6 +87,9 @@ char *fr_config_text(const fr_config *config);
 /* Checks between keys (which data source, head counts that divide, ...). FR_USAGE. */
 FR_NODISCARD fr_status fr_config_check(const fr_config *config);
 
+/* llm.* as an endpoint that can be asked: an http or https URL that holds no password, and a model. FR_USAGE. */
+FR_NODISCARD fr_status fr_config_check_llm(const fr_config *config);
+
 /* Feeds every key marked with any letter of `stages` (options.def) to a hash as "section.key=value". */
 struct fr_hash;
 void fr_config_hash(const fr_config *config, const char *stages, struct fr_hash *hash);

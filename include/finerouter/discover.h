@@ -18,6 +18,7 @@
  * /tasks/candidates (T, M) uint8 0/1, /tasks/coverage (T) float32 /tasks/{cohesion_inside, cohesion_outside} (T)
  * float32   mean weight of edges inside / leaving, NaN if there are none /tasks/{mean, median} (T, M) float32   of
  * quality over the community, NaN unobserved /tasks/vote (N) int32                  task of every prompt, see fr_tasks
+ *   /tasks/name_embedding (T, d) float32   optional: of LLM-written names
  *   /stage1 (T + 1, M) float32             last row Others
  *   attributes: resolution, modularity, N, M, T, d, rounds */
 #ifndef FINEROUTER_DISCOVER_H
@@ -55,9 +56,10 @@ typedef struct fr_tasks {
     float *centre;       /* (T, d) coordinate-wise median of the members' embeddings, unit length */
     int64_t *nearest;    /* (T, 3) */
     int64_t *name_row; /* (T) prompt whose description is the name: nearest[t][0]; its embedding starts the encoding */
-    int32_t *fused_order;                      /* (T, M) models, best first, by reciprocal rank fusion */
-    uint8_t *candidates;                       /* (T, M) */
-    float *coverage;                           /* (T) reached share */
+    float *name_embedding; /* (T, d) LLM-written names, at which encodings start instead; NULL: none is LLM-written */
+    int32_t *fused_order;  /* (T, M) models, best first, by reciprocal rank fusion */
+    uint8_t *candidates;   /* (T, M) */
+    float *coverage;       /* (T) reached share */
     float *cohesion_inside, *cohesion_outside; /* (T) */
     float *mean, *median;                      /* (T, M) */
     float *stage1; /* (T + 1, M); NaN nowhere: a model unobserved in a task takes its training mean */

@@ -291,6 +291,21 @@ void fr_config_hash(const fr_config *config, const char *stages, fr_hash *hash)
     }
 }
 
+fr_status fr_config_check_llm(const fr_config *config)
+{
+    const char *url = config->llm.url;
+    size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
+    if (scheme == 0 || !url[scheme])
+        return fr_fail(FR_USAGE, "llm.url is \"%s\", want an address like http://localhost:8000/v1/chat/completions",
+                       url);
+    if (memchr(url + scheme, '@', strcspn(url + scheme, "/?#")))
+        return fr_fail(FR_USAGE, "llm.url holds a user name or password, want them out of the config: the key goes "
+                                 "into the environment variable FINEROUTER_LLM_KEY");
+    if (!config->llm.model[0])
+        return fr_fail(FR_USAGE, "llm.url is set without llm.model, the name of the model to ask there");
+    return FR_OK;
+}
+
 fr_status fr_config_check(const fr_config *config)
 {
     int sources = (config->data.file[0] != 0) + (config->data.import[0] != 0) + (config->synth.prompts > 0);
@@ -309,7 +324,7 @@ fr_status fr_config_check(const fr_config *config)
         return fr_fail(FR_USAGE, "eval.folds is 1, want 0 (the splits of the data) or at least 2");
     if (config->synth.prompts > 0 && config->synth.prompts < 50)
         return fr_fail(FR_USAGE, "synth.prompts is %lld, want at least 50", (long long)config->synth.prompts);
-    return FR_OK;
+    return config->llm.url[0] ? fr_config_check_llm(config) : FR_OK;
 }
 
 void fr_config_apply_paper(fr_config *config)

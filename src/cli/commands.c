@@ -27,6 +27,14 @@ static const fr_flag synth_flags[] = {
     END_OF_FLAGS,
 };
 
+static const fr_flag describe_flags[] = {
+    {"--out", "FILE", "data file to write (.h5)"},
+    {"--set", "KEY=VALUE", "an llm.* key, e.g. --set llm.url=http://localhost:8000/v1/chat/completions"},
+    {"--quiet", NULL, "errors and warnings only"},
+    {"--verbose", NULL, "more detail"},
+    END_OF_FLAGS,
+};
+
 static const fr_flag info_flags[] = {{"--json", NULL, "JSON instead of text"}, END_OF_FLAGS};
 
 static const fr_flag route_flags[] = {
@@ -62,6 +70,11 @@ const fr_command fr_commands[] = {
     {"synth", "", 0, 0, "a synthetic data file with planted tasks and a known oracle",
      "Makes prompts, descriptions, models with skill profiles and prices, scores and costs, by the synth.* keys.",
      false, synth_flags, fr_cmd_synth},
+    {"describe", "DATA", 1, 1, "an LLM's one-sentence description for every prompt without one",
+     "Asks the endpoint of llm.url and llm.model and writes DATA with the descriptions to --out. The key, where one is "
+     "needed, is the\nenvironment variable FINEROUTER_LLM_KEY. Answers are kept in <out>.answers.jsonl as they come: "
+     "the same command continues.",
+     false, describe_flags, fr_cmd_describe},
     {"info", "DATA", 1, 1, "what a data file holds: counts, models, oracle, best single model, missing scores, ties",
      "DATA is an HDF5 data file.", false, info_flags, fr_cmd_info},
     {"embed", "CONFIG", 1, 1, "stages up to the text embeddings", "Writes <out>/embeddings.h5." STAGE_HELP, false,

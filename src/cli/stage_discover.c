@@ -42,5 +42,5 @@ fr_status fr_stage_discover(fr_run *run, const fr_dataset *data, const fr_texts 
     fr_log("%lld tasks at resolution %g%s", (long long)products->tasks.T, products->tasks.resolution,
            reused ? " (reused)" : "");
     fr_run_seconds(run, "discover", reused ? 0 : fr_seconds() - start);
-    return FR_OK;
+    return fr_name_tasks(run, data, texts, products);
 }

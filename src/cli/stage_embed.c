@@ -66,28 +66,63 @@ static fr_status fresh_folder(char **folder, const fr_run *run, const fr_dataset
     return status;
 }
 
+typedef struct open_encoder {
+    fr_params params;
+    fr_encoder *encoder;
+    int64_t batch;
+} open_encoder;
+
+static fr_status encoder_open(open_encoder *open, const fr_run *run, const fr_encoder_shape *shape, const char *folder)
+{
+    int64_t batch = run->config->encoder.batch_tokens;
+    open->batch = batch > shape->max_tokens ? batch : shape->max_tokens;
+    fr_params_create(&open->params, run->device);
+    open->encoder = fr_encoder_create(shape, &open->params, "", 0, open->batch, open->batch / 2);
+    fr_params_commit(&open->params);
+    fr_encoder_commit(open->encoder);
+    return fr_encoder_load(open->encoder, folder);
+}
+
+static void encoder_close(open_encoder *open)
+{
+    fr_encoder_close(open->encoder);
+    fr_params_close(&open->params);
+}
+
+fr_status fr_texts_embed(float *out, const fr_run *run, const fr_texts *texts, const char *const *text, int64_t count)
+{
+    fr_encoder_shape shape;
+    FR_TRY(fr_encoder_shape_read(&shape, texts->encoder_folder, run->config));
+    fr_tokenizer *tokenizer;
+    FR_TRY(fr_tokenizer_open(&tokenizer, texts->encoder_folder));
+    fr_tokens tokens = {0};
+    fr_tokenize(&tokens, tokenizer, text, count, shape.max_tokens);
+    open_encoder open;
+    fr_status status = encoder_open(&open, run, &shape, texts->encoder_folder);
+    if (status == FR_OK)
+        status = fr_encoder_embed(open.encoder, out, &tokens, "embed names", open.batch);
+    encoder_close(&open);
+    fr_tokens_close(&tokens);
+    fr_tokenizer_close(tokenizer);
+    return status;
+}
+
 static fr_status embed_texts(fr_texts *texts, const fr_run *run, const fr_dataset *data, const fr_tokenizer *tokenizer,
                              const fr_encoder_shape *shape)
 {
-    const fr_config *config = run->config;
-    int64_t batch = config->encoder.batch_tokens > shape->max_tokens ? config->encoder.batch_tokens : shape->max_tokens;
     fr_tokens descriptions = {0};
     fr_tokenize(&descriptions, tokenizer, data->description, data->N, shape->max_tokens);
-    fr_params params;
-    fr_params_create(&params, run->device);
-    fr_encoder *encoder = fr_encoder_create(shape, &params, "", 0, batch, batch / 2);
-    fr_params_commit(&params);
-    fr_encoder_commit(encoder);
+    open_encoder open;
     fr_status status;
-    FR_TRY_GOTO(fr_encoder_load(encoder, texts->encoder_folder), done);
-    FR_TRY_GOTO(fr_encoder_embed(encoder, texts->prompt, &texts->tokens, "embed prompts", batch), done);
-    FR_TRY_GOTO(fr_encoder_embed(encoder, texts->description, &descriptions, "embed descriptions", batch), done);
+    FR_TRY_GOTO(encoder_open(&open, run, shape, texts->encoder_folder), done);
+    FR_TRY_GOTO(fr_encoder_embed(open.encoder, texts->prompt, &texts->tokens, "embed prompts", open.batch), done);
+    FR_TRY_GOTO(fr_encoder_embed(open.encoder, texts->description, &descriptions, "embed descriptions", open.batch),
+                done);
     for (int64_t i = 0; i < data->N; i++)
         if (!data->description[i][0])
             memcpy(texts->description + i * texts->d, texts->prompt + i * texts->d, (size_t)texts->d * sizeof(float));
 done:
-    fr_encoder_close(encoder);
-    fr_params_close(&params);
+    encoder_close(&open);
     fr_tokens_close(&descriptions);
     return status;
 }

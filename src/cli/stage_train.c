@@ -60,12 +60,14 @@ static fr_status write_matrix(fr_h5 *file, const char *name, const float *data, 
 
 /* ---- classifier ---- */
 
-/* Task encodings start at the embedding of the task's name. */
+/* Task encodings start at the embedding of the task's name: an LLM's sentence, or a prompt's description. */
 static float *task_start(const fr_tasks *tasks, const fr_texts *texts)
 {
     float *start = FR_NEW(float, tasks->T * texts->d);
     for (int64_t t = 0; t < tasks->T; t++)
-        memcpy(start + t * texts->d, texts->description + tasks->name_row[t] * texts->d,
+        memcpy(start + t * texts->d,
+               tasks->name_embedding ? tasks->name_embedding + t * texts->d
+                                     : texts->description + tasks->name_row[t] * texts->d,
                (size_t)texts->d * sizeof(float));
     return start;
 }

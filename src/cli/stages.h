@@ -79,6 +79,13 @@ FR_NODISCARD fr_status fr_stage_train(fr_run *run, const fr_dataset *data, const
 /* Assignment, s1, alpha on dev, score. */
 void fr_stage_score(fr_run *run, const fr_dataset *data, fr_products *products);
 
+/* With llm.url: names written by the endpoint in place of descriptions, their embeddings, and a tasks_key that holds
+ * them. A name that does not come is a warning. */
+FR_NODISCARD fr_status fr_name_tasks(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products);
+/* Embeds other texts by the run's untrained encoder; out (count, d). */
+FR_NODISCARD fr_status fr_texts_embed(float *out, const fr_run *run, const fr_texts *texts, const char *const *text,
+                                      int64_t count);
+
 /* What trainings read, out of a run. */
 fr_training fr_run_training(const fr_run *run, const fr_config *config, const fr_dataset *data, const fr_texts *texts);
 

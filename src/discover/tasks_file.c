@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const format = "finerouter-tasks";
+static const char *const format = "finerouter-tasks", *const name_embedding = "/tasks/name_embedding";
 enum { VERSION = 1, MOST_ROUNDS = 1000 };
 
 void fr_tasks_close(fr_tasks *tasks)
@@ -20,6 +20,7 @@ void fr_tasks_close(fr_tasks *tasks)
                      tasks->membership,
                      tasks->vote,
                      tasks->name,
+                     tasks->name_embedding,
                      tasks->size,
                      tasks->centre,
                      tasks->nearest,
@@ -106,6 +107,9 @@ static fr_status write_all(fr_h5 *file, const fr_tasks *tasks)
     FR_TRY(fr_h5_write_texts(file, "/tasks/name", tasks->T, (const char *const *)tasks->name));
     for (int i = 0; i < FIELDS; i++)
         FR_TRY(fr_h5_write(file, f[i].name, f[i].type, f[i].rank, f[i].shape, *f[i].data));
+    if (tasks->name_embedding)
+        FR_TRY(fr_h5_write(file, name_embedding, FR_H5_F32, 2, (const int64_t[]){tasks->T, tasks->d},
+                           tasks->name_embedding));
     return FR_OK;
 }
 
@@ -246,6 +250,10 @@ static fr_status read_all(fr_h5 *file, fr_tasks *tasks)
             return fr_fail(FR_FAILED, "%s: %s: is %lld x %lld, want %lld x %lld", fr_h5_path(file), f[i].name,
                            (long long)shape[0], (long long)shape[1], (long long)f[i].shape[0],
                            (long long)f[i].shape[1]);
+    }
+    if (fr_h5_has(file, name_embedding)) {
+        tasks->name_embedding = FR_NEW(float, T * tasks->d);
+        FR_TRY(fr_h5_read(file, name_embedding, FR_H5_F32, 2, (const int64_t[]){T, tasks->d}, tasks->name_embedding));
     }
     FR_TRY(check_tasks(file, tasks));
     tasks->name_row = FR_NEW(int64_t, T);
