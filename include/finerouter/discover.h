@@ -20,6 +20,9 @@
  * quality over the community, NaN unobserved /tasks/vote (N) int32                  task of every prompt, see fr_tasks
  *   /tasks/name_embedding (T, d) float32   optional: of LLM-written names
  *   /stage1 (T + 1, M) float32             last row Others
+ *   /stage1_task (N) int32                 training prompts: the task for which their scores count in /stage1, -1 Others
+ *                                          (stage1.members: the community, or what a classifier that never saw the
+ * prompt says); others: -1
  *   attributes: resolution, modularity, N, M, T, d, rounds */
 #ifndef FINEROUTER_DISCOVER_H
 #define FINEROUTER_DISCOVER_H
@@ -63,6 +66,7 @@ typedef struct fr_tasks {
     float *cohesion_inside, *cohesion_outside; /* (T) */
     float *mean, *median;                      /* (T, M) */
     float *stage1; /* (T + 1, M); NaN nowhere: a model unobserved in a task takes its training mean */
+    int32_t *stage1_task; /* (N) task for which a training prompt counts in stage1, else -1; NULL: not computed yet */
 } fr_tasks;
 
 void fr_tasks_close(fr_tasks *tasks); /* accepts an all-zero struct */

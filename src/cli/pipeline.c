@@ -176,9 +176,7 @@ static fr_status run_pass(fr_run *run, const fr_dataset *data, fr_stage last, pa
         return write_embeddings(run, &pass->texts, NULL);
     FR_TRY(fr_stage_discover(run, data, &pass->texts, &pass->products));
     if (last == FR_STAGE_DISCOVER) {
-        fr_tasks *tasks = &pass->products.tasks;
-        fr_tasks_stage1(tasks->stage1, data, tasks->membership + (tasks->rounds - 1) * tasks->N, tasks->T,
-                        run->config->stage1.aggregate, run->config->stage1.shrinkage);
+        fr_stage1_of_members(&pass->products.tasks, data, run->config);
         FR_TRY(write_embeddings(run, &pass->texts, NULL));
         return write_tasks(run, data, &pass->products);
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define TRAIN_VERSION 1
+#define STAGE1_VERSION 2
 
 fr_training fr_run_training(const fr_run *run, const fr_config *config, const fr_dataset *data, const fr_texts *texts)
 {
@@ -117,12 +118,11 @@ static fr_status stage1_fresh(const fr_dataset *data, const fr_training *trainin
     const fr_config *config = products->config;
     fr_tasks *tasks = &products->tasks;
     if (config->stage1.members == FR_MEMBERS_DISCOVERED || tasks->T == 0) {
-        fr_tasks_stage1(tasks->stage1, data, tasks->membership + (tasks->rounds - 1) * tasks->N, tasks->T,
-                        config->stage1.aggregate, config->stage1.shrinkage);
+        fr_stage1_of_members(tasks, data, config);
         return FR_OK;
     }
     float *logits = FR_NEW(float, data->N * tasks->T), *probability = FR_NEW(float, data->N);
-    int32_t *assignment = FR_NEW(int32_t, data->N);
+    int32_t *assignment = tasks->stage1_task;
     fr_status status = fr_classifier_out_of_fold(logits, training, tasks->vote, tasks->T, start, true);
     if (status == FR_OK) {
         double theta = isnan(config->classifier.theta) ? 0.5 : config->classifier.theta;
@@ -135,8 +135,16 @@ static fr_status stage1_fresh(const fr_dataset *data, const fr_training *trainin
     }
     free(logits);
     free(probability);
-    free(assignment);
     return status;
+}
+
+void fr_stage1_of_members(fr_tasks *tasks, const fr_dataset *data, const fr_config *config)
+{
+    const int32_t *member = tasks->membership + (tasks->rounds - 1) * tasks->N;
+    if (!tasks->stage1_task)
+        tasks->stage1_task = FR_NEW(int32_t, tasks->N);
+    memcpy(tasks->stage1_task, member, (size_t)tasks->N * sizeof *member);
+    fr_tasks_stage1(tasks->stage1, data, member, tasks->T, config->stage1.aggregate, config->stage1.shrinkage);
 }
 
 static fr_status stage1_scores(fr_run *run, const fr_dataset *data, const fr_training *training, const float *start,
@@ -144,17 +152,20 @@ static fr_status stage1_scores(fr_run *run, const fr_dataset *data, const fr_tra
 {
     fr_tasks *tasks = &products->tasks;
     double began = fr_seconds();
-    products->stage1_key = FR_KEY("stage1", TRAIN_VERSION, products->config, "S", run->device, products->tasks_key.hex);
+    products->stage1_key = FR_KEY("stage1", STAGE1_VERSION, products->config, "S", run->device, products->tasks_key.hex);
     stage_files files = stage_open(run, "stage1", products->stage1_key);
     fr_h5 *file = NULL;
     fr_status status;
+    tasks->stage1_task = FR_NEW(int32_t, data->N);
     if (files.reused) {
-        FR_TRY_GOTO(fr_h5_open(&file, files.result, "finerouter-stage1", TRAIN_VERSION), done);
+        FR_TRY_GOTO(fr_h5_open(&file, files.result, "finerouter-stage1", STAGE1_VERSION), done);
         FR_TRY_GOTO(read_matrix(file, "/stage1", tasks->stage1, tasks->T + 1, data->M), done);
+        FR_TRY_GOTO(fr_h5_read(file, "/task", FR_H5_I32, 1, &data->N, tasks->stage1_task), done);
     } else {
         FR_TRY_GOTO(stage1_fresh(data, training, start, products), done);
-        FR_TRY_GOTO(fr_h5_create(&file, files.result, "finerouter-stage1", TRAIN_VERSION), done);
+        FR_TRY_GOTO(fr_h5_create(&file, files.result, "finerouter-stage1", STAGE1_VERSION), done);
         FR_TRY_GOTO(write_matrix(file, "/stage1", tasks->stage1, tasks->T + 1, data->M), done);
+        FR_TRY_GOTO(fr_h5_write(file, "/task", FR_H5_I32, 1, &data->N, tasks->stage1_task), done);
         fr_h5 *written = file;
         file = NULL;
         status = fr_h5_commit(written);

@@ -76,6 +76,8 @@ FR_NODISCARD fr_status fr_stage_discover(fr_run *run, const fr_dataset *data, co
                                          fr_products *products);
 FR_NODISCARD fr_status fr_stage_train(fr_run *run, const fr_dataset *data, const fr_texts *texts,
                                       fr_products *products);
+/* Stage-1 scores from the communities themselves (stage1.members: discovered). */
+void fr_stage1_of_members(fr_tasks *tasks, const fr_dataset *data, const fr_config *config);
 /* Assignment, s1, alpha on dev, score. */
 void fr_stage_score(fr_run *run, const fr_dataset *data, fr_products *products);
 

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const format = "finerouter-tasks", *const name_embedding = "/tasks/name_embedding";
+static const char *const format = "finerouter-tasks", *const name_embedding = "/tasks/name_embedding",
+                         *const stage1_task = "/stage1_task";
 enum { VERSION = 1, MOST_ROUNDS = 1000 };
 
 void fr_tasks_close(fr_tasks *tasks)
@@ -32,7 +33,8 @@ void fr_tasks_close(fr_tasks *tasks)
                      tasks->cohesion_outside,
                      tasks->mean,
                      tasks->median,
-                     tasks->stage1};
+                     tasks->stage1,
+                     tasks->stage1_task};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     *tasks = (fr_tasks){0};
@@ -110,6 +112,8 @@ static fr_status write_all(fr_h5 *file, const fr_tasks *tasks)
     if (tasks->name_embedding)
         FR_TRY(fr_h5_write(file, name_embedding, FR_H5_F32, 2, (const int64_t[]){tasks->T, tasks->d},
                            tasks->name_embedding));
+    if (tasks->stage1_task)
+        FR_TRY(fr_h5_write(file, stage1_task, FR_H5_I32, 1, &tasks->N, tasks->stage1_task));
     return FR_OK;
 }
 
@@ -256,6 +260,11 @@ static fr_status read_all(fr_h5 *file, fr_tasks *tasks)
         FR_TRY(fr_h5_read(file, name_embedding, FR_H5_F32, 2, (const int64_t[]){T, tasks->d}, tasks->name_embedding));
     }
     FR_TRY(check_tasks(file, tasks));
+    if (fr_h5_has(file, stage1_task)) { /* not in files from before stage 1 */
+        tasks->stage1_task = FR_NEW(int32_t, tasks->N);
+        FR_TRY(fr_h5_read(file, stage1_task, FR_H5_I32, 1, &tasks->N, tasks->stage1_task));
+        FR_TRY(check_range(file, stage1_task, tasks->stage1_task, tasks->N, -1, tasks->T - 1));
+    }
     tasks->name_row = FR_NEW(int64_t, T);
     for (int64_t t = 0; t < T; t++)
         tasks->name_row[t] = tasks->nearest[3 * t];
