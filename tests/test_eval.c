@@ -337,7 +337,7 @@ static void table(void **state)
 static void real_data(void **state)
 {
     (void)state;
-    const char *folder = getenv("FR_DATA") ? getenv("FR_DATA") : FR_SOURCE_DIR "/../shared/data";
+    const char *folder = getenv("FR_DATA") ? getenv("FR_DATA") : "";
     char *path = fr_path_join(folder, "llmrouter.jsonl.gz"), *models = fr_path_join(folder, "llmrouter.models.json");
     if (!fr_file_exists(path)) {
         free(path);

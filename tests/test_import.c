@@ -311,13 +311,11 @@ static void long_line(void **state)
     fr_buffer_close(&text);
 }
 
-/* The public tables, where they are at hand: FR_DATA, or ../shared/data beside the source. */
+/* The public tables, where FR_DATA names their folder. */
 static void check_real(const char *name, int64_t N, int64_t M, int64_t sources, const double figures[4])
 {
-    const char *where = getenv("FR_DATA");
-    char *base = where ? fr_strdup(where) : fr_path_join(FR_SOURCE_DIR, "../shared/data");
-    char *table = fr_format("%s/%s.jsonl.gz", base, name), *models = fr_format("%s/%s.models.json", base, name);
-    free(base);
+    const char *where = getenv("FR_DATA") ? getenv("FR_DATA") : "";
+    char *table = fr_format("%s/%s.jsonl.gz", where, name), *models = fr_format("%s/%s.models.json", where, name);
     bool there = fr_file_exists(table) && fr_file_exists(models);
     fr_dataset data = {0};
     if (there)
