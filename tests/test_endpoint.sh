@@ -133,6 +133,7 @@ before=$(asked)
 run refused picky
 [ "$(asked)" = $((before + 1)) ] || fail "not one request for the one that failed"
 [ "$(names refused | grep -c '^Task name ')" = "$tasks" ] || fail "the failed task is not named by the next run"
+(reused refused classifier) >/dev/null 2>&1 && fail "a name changed, but the classifier does not start at it"
 
 # Garbage, a hanging and an empty answer: after three in a row nobody is asked, the run ends all the same.
 echo "garbage hang empty" >server/script
