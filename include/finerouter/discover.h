@@ -9,21 +9,27 @@
  *
  * tasks.h5, format "finerouter-tasks", version 1:
  *
- *   /graph/<round>/nodes scalar int64      round 1: training prompts; later rounds: communities of the round before
- *   /graph/<round>/edges (E, 2) int32      round 1: prompt rows of the data file; later: communities of the round
- * before /graph/<round>/{cosine, rbo, weight}   (E) float32; every kNN edge stands here; weight 0: dropped (tau, or
- * weight) /membership (rounds, N) int32          community of each prompt after each round, -1 none; the last row is
- * the task /tasks/name (T) string /tasks/size (T) int64 /tasks/centre (T, d) float32           unit rows /tasks/nearest
- * (T, 3) int64            prompt rows nearest the centre, -1 where the task has fewer /tasks/fused_order (T, M) int32,
- * /tasks/candidates (T, M) uint8 0/1, /tasks/coverage (T) float32 /tasks/{cohesion_inside, cohesion_outside} (T)
- * float32   mean weight of edges inside / leaving, NaN if there are none /tasks/{mean, median} (T, M) float32   of
- * quality over the community, NaN unobserved /tasks/vote (N) int32                  task of every prompt, see fr_tasks
- *   /tasks/name_embedding (T, d) float32   optional: of LLM-written names
- *   /stage1 (T + 1, M) float32             last row Others
- *   /stage1_task (N) int32                 training prompts: the task for which their scores count in /stage1, -1 Others
- *                                          (stage1.members: the community, or what a classifier that never saw the
- * prompt says); others: -1
- *   attributes: resolution, modularity, N, M, T, d, rounds */
+ *   /graph/<round>/nodes scalar int64          round 1: training prompts; later rounds: communities of the round before
+ *   /graph/<round>/edges (E, 2) int32          round 1: prompt rows of the data file; later: communities
+ *   /graph/<round>/{cosine, rbo, weight} (E) float32      every kNN edge; weight 0: dropped (tau, or weight)
+ *   /membership (rounds, N) int32              community of each prompt after each round, -1 none; last row: the task
+ *   /tasks/name (T) string
+ *   /tasks/name_embedding (T, d) float32       of names that an LLM wrote; else not there
+ *   /tasks/size (T) int64
+ *   /tasks/centre (T, d) float32               unit rows
+ *   /tasks/nearest (T, 3) int64                prompt rows nearest the centre, -1 where the task has fewer
+ *   /tasks/fused_order (T, M) int32            models, best first
+ *   /tasks/candidates (T, M) uint8             0 or 1
+ *   /tasks/coverage (T) float32
+ *   /tasks/{cohesion_inside, cohesion_outside} (T) float32   mean weight of edges inside, leaving; NaN: there are none
+ *   /tasks/{mean, median} (T, M) float32       of quality over the community, NaN unobserved
+ *   /tasks/vote (N) int32                      task of every prompt, see fr_tasks
+ *   /stage1 (T + 1, M) float32                 last row Others
+ *   /stage1_task (N) int32                     task for which a training prompt counts in /stage1, -1: Others; all
+ *                                              other prompts -1. stage1.members: its community, or what a
+ *                                              classifier says that was trained without it
+ *   attributes: resolution, modularity, N, M, T, d, rounds
+ */
 #ifndef FINEROUTER_DISCOVER_H
 #define FINEROUTER_DISCOVER_H
 

@@ -5,7 +5,18 @@
  *   /config                      the resolved configuration, YAML text
  *   /models/{name, input_usd_per_mtok, output_usd_per_mtok, expected_cost (M) float64: mean USD of a training answer, NaN unknown}
  *   /tasks/{name, candidates (T, M) uint8}, /stage1 (T + 1, M) float32, last row Others
- *   /classifier/<parameter>, /estimator/<parameter>, /task_heads/<t>/<parameter>: every parameter under its name in the parameter list */
+ *   /classifier/<parameter>, /estimator/<parameter>, /task_heads/<t>/<parameter>    every parameter under its name:
+ *       trunk    h = projection x for the embedding x of a frozen encoder (no such parameter: h = x); a trained encoder
+ *                under its Hugging Face names, its pooled output is h
+ *       classifier    logits[t] = matcher.s h^T matcher.W matcher.e[t] + matcher.b[t]
+ *       estimator     z[m] = w1[m] h + wu[m] llm_embedding[m] + b1[m], w1 (M H, d), wu (M, H, U), b1 (M, H), under
+ *                     "general."; estimate = z (linear heads, H = 1), else w2[m] . gelu(z[m]) + b2[m]
+ *       task heads    the same without "general.", a row per candidate of the task
+ *
+ * embeddings.h5 beside it, format 1 ("finerouter-embeddings"), rows of the data file, attribute encoder (folder):
+ *   /prompt, /description (N, d) float32     of the untrained encoder; where there is no description, the prompt's
+ *   /hidden (N, d) float32                   the estimator's h, which its heads read; not there before training
+ */
 #ifndef FINEROUTER_ROUTER_H
 #define FINEROUTER_ROUTER_H
 
