@@ -74,7 +74,8 @@ template <class T> static T *fr_scratch(fr_queue *q, int64_t count)
 /* ---- launching -------------------------------------------------------------------------------------------------- */
 
 /* Runs kernel over grid x block with `shared` bytes of dynamic shared memory on the queue's stream. An empty grid does
- * nothing. A launch the device refuses is our own mistake: aborts with the kernel's file and line. */
+ * nothing. A launch the device refuses is our own mistake: aborts with the kernel's file and line. A kernel with a comma
+ * in its name stands in parentheses: fr_launch(q, (attention_kernel<T, 64>), ...). */
 #define fr_launch(q, kernel, grid, block, shared, ...)                                                                 \
     fr_launch_(q, #kernel, __FILE__, __LINE__, kernel, grid, block, shared, __VA_ARGS__)
 

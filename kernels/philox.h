@@ -41,7 +41,7 @@ FR_PHILOX uint32_t philox_threshold(double p)
     return t >= 4294967295.0 ? 0xFFFFFFFFu : (uint32_t)t;
 }
 
-#ifndef __CUDACC__
+#ifndef __cplusplus
 #if defined(__AVX512F__)
 #define PHILOX_LANES 8
 #define PHILOX_MULTIPLY(a, b) ((philox_lanes)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))

@@ -14,8 +14,9 @@ size_t fr_dtype_bytes(fr_dtype dtype);
 
 typedef struct fr_device {
     int kind;      /* FR_DEVICE_CPU, FR_DEVICE_REF, FR_DEVICE_CUDA, ... (config.h); never AUTO */
-    fr_dtype real; /* type of activations and parameters */
-    const fr_kernels *kernels;
+    fr_dtype real; /* type of the encoder's activations and of the parameters it computes with */
+    fr_dtype wide; /* type of everything else: real, or f32 where real is bf16 */
+    const fr_kernels *kernels, *wide_kernels; /* for tensors of type real, of type wide; the same where these are */
     fr_queue *queue; /* NULL on the CPU */
     int threads;
     char description[160];                                     /* "cpu: f32 AVX2, 2 threads, oneDNN 2.6.3" */
@@ -26,12 +27,22 @@ typedef struct fr_device {
     void (*copy)(struct fr_device *device, void *to, const void *from, size_t bytes);
     void (*zero)(struct fr_device *device, void *memory, size_t bytes);
     void (*synchronize)(struct fr_device *device);
+    void (*close)(struct fr_device *device); /* NULL: nothing to give back but the struct */
 } fr_device;
 
 /* kind: an FR_DEVICE_ choice. AUTO takes cpu when there is no GPU and says so. threads 0 = all cores. cuda in a build
  * without CUDA: one clear line. */
 FR_NODISCARD fr_status fr_device_open(fr_device **device, int kind, int threads);
 void fr_device_close(fr_device *device);
+
+/* The kernels for tensors of this type; FR_CHECKs that it is real or wide. */
+const fr_kernels *fr_device_kernels(const fr_device *device, fr_dtype dtype);
+
+/* Backends that live outside this file: cuda.cu in builds with CUDA, tests/simt in test programs. Called before
+ * fr_device_open. An opener's device starts as this file's host device would and overrides what differs; `close` (or
+ * NULL) gives back what it holds. */
+typedef fr_status (*fr_device_opener)(fr_device **device, int kind, int threads);
+void fr_device_provide(int kind, fr_device_opener opener);
 
 /* Tensors view memory; arenas own it. Passed by value; row-major, contiguous. */
 typedef struct fr_tensor {
