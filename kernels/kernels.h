@@ -3,8 +3,12 @@
  * A kernel is a row of FR_KERNELS, a foo.c here and (for GPUs) a foo.cu: same name, same argument order, outputs first.
  * foo.c is the readable definition. It is compiled once with FR_REAL = double (backend ref, ground truth) and once per
  * instruction set with FR_REAL = float (backend cpu; base, AVX2, AVX-512), each time under another suffix: define a
- * kernel as `void FR_KERNEL(name)(...)`. Pointers to activations, parameters and their gradients are `void *` and hold
- * `real`; everything else has its type.
+ * kernel as `void FR_KERNEL(name)(...)`. foo.cu is compiled for f32 and for bf16 (backends cuda and cuda-bf16).
+ *
+ * Two element types: `real` of the encoder's activations and the parameters it computes with, and `wide` of everything
+ * else: gradients of parameters, statistics (mean, rstd, lse, norm), and all that follows pooling. They are the same
+ * but for bf16, where wide is f32. `void *` holds real, or wide where the row says so; everything else has its type.
+ * The rows of FR_WIDE_KERNELS work on wide alone.
  *
  * Rules: gradients of parameters are added (+=), gradients of activations are set (=). Arguments are trusted: src/ops
  * checks them. A fixed thread count gives fixed bits: reductions run in a fixed order, random numbers are Philox keyed
@@ -23,12 +27,13 @@ extern "C" {
 
 typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
 
-#define FR_KERNELS(X)                                                                                                  \
+#define FR_TRUNK_KERNELS(X)                                                                                            \
     /* c (m,n) = alpha op(a) op(b) + beta c + bias.  row-major; op(a) (m,k): a is (m,k), or (k,m) when ta; op(b)       \
-     * (k,n): b is (k,n), or (n,k) when tb; lda, ldb, ldc row strides; bias (n) or NULL. beta 0 does not read c. */    \
+     * (k,n): b is (k,n), or (n,k) when tb; lda, ldb, ldc row strides; bias (n) or NULL. beta 0 does not read c. wide: \
+     * c holds wide (and bias is NULL). */                                                                             \
     X(gemm, (fr_queue * q, void *c, const void *a, const void *b, const void *bias, int64_t m, int64_t n, int64_t k,   \
-             bool ta, bool tb, int64_t lda, int64_t ldb, int64_t ldc, double alpha, double beta))                      \
-    /* dbias[j] += sum_i dy[i,j].  dy (m,n) */                                                                         \
+             bool ta, bool tb, int64_t lda, int64_t ldb, int64_t ldc, double alpha, double beta, bool wide))           \
+    /* dbias[j] += sum_i dy[i,j].  dy (m,n), dbias (n) wide */                                                         \
     X(column_sum, (fr_queue * q, void *dbias, const void *dy, int64_t m, int64_t n))                                   \
     /* y[i] = x[i] * 0.5 (1 + erf(x[i] / sqrt 2)) */                                                                   \
     X(gelu_forward, (fr_queue * q, void *y, const void *x, int64_t n))                                                 \
@@ -36,32 +41,39 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
     /* y[i] = keep(first + i) ? x[i] / (1 - p) : 0; its own backward (dx from dy). In place is fine. */                \
     X(dropout,                                                                                                         \
       (fr_queue * q, void *y, const void *x, int64_t n, double p, uint64_t seed, uint64_t stream, int64_t first))      \
-    /* s = x + r (r NULL: s = x);  y = (s - mean) rstd w + b.  x, r, s, y (N,C), mean, rstd (N) */                     \
+    /* s = x + r (r NULL: s = x);  y = (s - mean) rstd w + b.  x, r, s, y (N,C), mean, rstd (N) wide */                \
     X(layernorm_forward, (fr_queue * q, void *y, void *s, void *mean, void *rstd, const void *x, const void *r,        \
                           const void *w, const void *b, int64_t N, int64_t C, double epsilon))                         \
-    /* ds is the gradient of x and of r alike. */                                                                      \
+    /* ds is the gradient of x and of r alike. dw, db (C) wide */                                                      \
     X(layernorm_backward, (fr_queue * q, void *ds, void *dw, void *db, const void *dy, const void *s,                  \
                            const void *mean, const void *rstd, const void *w, int64_t N, int64_t C))                   \
     /* y[n] = word[ids[n]] + position[n - start of its sequence] + type[0].  word (V,C), position (P,C), type (>=1,C), \
-     * cu (B+1) */                                                                                                     \
+     * cu (B+1); gradients of the three wide */                                                                        \
     X(embedding_forward, (fr_queue * q, void *y, const void *word, const void *position, const void *type,             \
                           const int32_t *ids, const int32_t *cu, int64_t B, int64_t N, int64_t C))                     \
     X(embedding_backward, (fr_queue * q, void *dword, void *dposition, void *dtype, const void *dy,                    \
                            const int32_t *ids, const int32_t *cu, int64_t B, int64_t N, int64_t C))                    \
-    /* Self attention inside each packed sequence. qkv (N, 3, H, D), out (N, H, D), lse (N, H) log-sum-exp of the      \
-     * scaled scores. p: dropout of the probabilities, keyed by (first + n) * H + h (query row and head) and the key's \
-     * position in its sequence. */                                                                                    \
+    /* Self attention inside each packed sequence. qkv (N, 3, H, D), out (N, H, D), lse (N, H) wide, log-sum-exp of    \
+     * the scaled scores. p: dropout of the probabilities, keyed by (first + n) * H + h (query row and head) and the             \
+     * key's position in its sequence. */                                                                                          \
     X(attention_forward,                                                                                               \
       (fr_queue * q, void *out, void *lse, const void *qkv, const int32_t *cu, int64_t B, int64_t N, int64_t H,        \
        int64_t D, double scale, double p, uint64_t seed, uint64_t stream, int64_t first))                              \
     X(attention_backward, (fr_queue * q, void *dqkv, const void *dout, const void *out, const void *lse,               \
                            const void *qkv, const int32_t *cu, int64_t B, int64_t N, int64_t H, int64_t D,             \
                            double scale, double p, uint64_t seed, uint64_t stream, int64_t first))                     \
-    /* y (B,C) = mean over a sequence's tokens, or its first token when cls.  x (N,C) */                               \
+    /* y (B,C) = mean over a sequence's tokens, or its first token when cls.  x (N,C); wide: y (and dy) hold wide */   \
     X(pool_forward,                                                                                                    \
-      (fr_queue * q, void *y, const void *x, const int32_t *cu, int64_t B, int64_t N, int64_t C, bool cls))            \
-    X(pool_backward,                                                                                                   \
-      (fr_queue * q, void *dx, const void *dy, const int32_t *cu, int64_t B, int64_t N, int64_t C, bool cls))          \
+      (fr_queue * q, void *y, const void *x, const int32_t *cu, int64_t B, int64_t N, int64_t C, bool cls, bool wide)) \
+    X(pool_backward, (fr_queue * q, void *dx, const void *dy, const int32_t *cu, int64_t B, int64_t N, int64_t C,      \
+                      bool cls, bool wide))                                                                            \
+    /* index[0] = the first i with x[i] not finite, else -1 */                                                         \
+    X(find_nonfinite, (fr_queue * q, int64_t * index, const void *x, int64_t n))                                       \
+    /* Between f32 and real. */                                                                                        \
+    X(from_f32, (fr_queue * q, void *y, const float *x, int64_t n))                                                    \
+    X(to_f32, (fr_queue * q, float *y, const void *x, int64_t n))
+
+#define FR_WIDE_KERNELS(X)                                                                                             \
     /* y = x / max(|x|, 1e-12) by rows; norm (B) = |x| */                                                              \
     X(l2norm_forward, (fr_queue * q, void *y, void *norm, const void *x, int64_t B, int64_t C))                        \
     X(l2norm_backward,                                                                                                 \
@@ -95,18 +107,13 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
                           int64_t B, int64_t M, int64_t H))                                                            \
     /* One AdamW step (Loshchilov & Hutter 2019) with the gradient taken times grad_scale:                             \
      *   m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  w -= lr (m / c1 / (sqrt(v / c2) + epsilon) + decay w), c1 = 1 - \
-     * b1^step, c2 = 1 - b2^step */                                                                                    \
-    X(adamw, (fr_queue * q, void *w, void *m, void *v, const void *g, int64_t n, double lr, double b1, double b2,      \
-              double epsilon, double decay, int64_t step, double grad_scale))                                          \
+     * b1^step, c2 = 1 - b2^step. copy (n) or NULL: w rounded to bf16; NULL on the CPU. */                             \
+    X(adamw, (fr_queue * q, void *w, void *m, void *v, void *copy, const void *g, int64_t n, double lr, double b1,     \
+              double b2, double epsilon, double decay, int64_t step, double grad_scale))                               \
     /* out[0] = sum x^2 (f64), in a fixed order */                                                                     \
     X(sum_squares, (fr_queue * q, double *out, const void *x, int64_t n))                                              \
     /* g += c (w - w0); w0 NULL: c w.  The gradient of an L2 penalty c/2 |w - w0|^2. */                                \
     X(pull, (fr_queue * q, void *g, const void *w, const void *w0, int64_t n, double c))                               \
-    /* index[0] = the first i with x[i] not finite, else -1 */                                                         \
-    X(find_nonfinite, (fr_queue * q, int64_t * index, const void *x, int64_t n))                                       \
-    /* Between f32 and real. */                                                                                        \
-    X(from_f32, (fr_queue * q, void *y, const float *x, int64_t n))                                                    \
-    X(to_f32, (fr_queue * q, float *y, const void *x, int64_t n))                                                      \
     /* Merges scores (rows, n) of candidates first .. first+n-1 into a running top-k per row, sorted: value (rows,k)   \
      * descending, equal values by smaller index; unfilled entries are -infinity, -1. skip[r] (or NULL): a candidate   \
      * never taken for row r, -1 none. */                                                                              \
@@ -117,10 +124,17 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
      * close up). corrected: variant b, else a (src/discover/discover_internal.h). rbo (E) in [0, 1]; fewer than one   \
      * common model: 0. */                                                                                             \
     X(rbo, (fr_queue * q, float *rbo, const int32_t *edges, const int16_t *top, const int16_t *bottom, int64_t E,      \
-            int64_t M, double p, bool corrected))
+            int64_t M, double p, bool corrected))                                                                      \
+    /* Exact k nearest rows of corpus (nc,d) for each row of queries (nq,d) by inner product: value (nq,k) descending, \
+     * equal values by smaller index; unfilled entries -infinity, -1. skip (nq) or NULL as above. Never nq x nc in     \
+     * memory. */                                                                                                      \
+    X(knn, (fr_queue * q, float *value, int32_t *index, const float *queries, const float *corpus, int64_t nq,         \
+            int64_t nc, int64_t d, int64_t k, const int32_t *skip))
+
+#define FR_KERNELS(X) FR_TRUNK_KERNELS(X) FR_WIDE_KERNELS(X)
 
 typedef struct fr_kernels {
-    const char *name; /* "f64", "f32", "f32 AVX2", "f32 AVX-512" */
+    const char *name; /* "f64", "f32", "f32 AVX2", "f32 AVX-512", "cuda f32", "cuda bf16" */
 #define FR_ROW(kernel, arguments) void(*kernel) arguments;
     FR_KERNELS(FR_ROW)
 #undef FR_ROW
