@@ -54,14 +54,14 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
     X(embedding_backward, (fr_queue * q, void *dword, void *dposition, void *dtype, const void *dy,                    \
                            const int32_t *ids, const int32_t *cu, int64_t B, int64_t N, int64_t C))                    \
     /* Self attention inside each packed sequence. qkv (N, 3, H, D), out (N, H, D), lse (N, H) wide, log-sum-exp of    \
-     * the scaled scores. p: dropout of the probabilities, keyed by (first + n) * H + h (query row and head) and the             \
-     * key's position in its sequence. */                                                                                          \
+     * the scaled scores. longest: no sequence has more tokens. p: dropout of the probabilities, keyed by (first + n)  \
+     * * H + h (query row and head) and the key's position in its sequence. */                                                                                    \
     X(attention_forward,                                                                                               \
       (fr_queue * q, void *out, void *lse, const void *qkv, const int32_t *cu, int64_t B, int64_t N, int64_t H,        \
-       int64_t D, double scale, double p, uint64_t seed, uint64_t stream, int64_t first))                              \
+       int64_t D, double scale, int64_t longest, double p, uint64_t seed, uint64_t stream, int64_t first))             \
     X(attention_backward, (fr_queue * q, void *dqkv, const void *dout, const void *out, const void *lse,               \
                            const void *qkv, const int32_t *cu, int64_t B, int64_t N, int64_t H, int64_t D,             \
-                           double scale, double p, uint64_t seed, uint64_t stream, int64_t first))                     \
+                           double scale, int64_t longest, double p, uint64_t seed, uint64_t stream, int64_t first))    \
     /* y (B,C) = mean over a sequence's tokens, or its first token when cls.  x (N,C); wide: y (and dy) hold wide */   \
     X(pool_forward,                                                                                                    \
       (fr_queue * q, void *y, const void *x, const int32_t *cu, int64_t B, int64_t N, int64_t C, bool cls, bool wide)) \
