@@ -83,20 +83,20 @@ static void gemm_up_dw(work *w)
 }
 static void attention(work *w)
 {
-    fr_attention_forward(heads(w, w->z), w->lse, heads3(w, w->qkv), w->cu, 0.1767767, (fr_dropout_key){0});
+    fr_attention_forward(heads(w, w->z), w->lse, heads3(w, w->qkv), w->cu, 0, 0.1767767, (fr_dropout_key){0});
 }
 static void attention_dropout(work *w)
 {
-    fr_attention_forward(heads(w, w->z), w->lse, heads3(w, w->qkv), w->cu, 0.1767767, (fr_dropout_key){.p = 0.1});
+    fr_attention_forward(heads(w, w->z), w->lse, heads3(w, w->qkv), w->cu, 0, 0.1767767, (fr_dropout_key){.p = 0.1});
 }
 static void attention_back(work *w)
 {
-    fr_attention_backward(heads3(w, w->dqkv), heads(w, w->g), heads(w, w->z), w->lse, heads3(w, w->qkv), w->cu,
+    fr_attention_backward(heads3(w, w->dqkv), heads(w, w->g), heads(w, w->z), w->lse, heads3(w, w->qkv), w->cu, 0,
                           0.1767767, (fr_dropout_key){0});
 }
 static void attention_dropout_back(work *w)
 {
-    fr_attention_backward(heads3(w, w->dqkv), heads(w, w->g), heads(w, w->z), w->lse, heads3(w, w->qkv), w->cu,
+    fr_attention_backward(heads3(w, w->dqkv), heads(w, w->g), heads(w, w->z), w->lse, heads3(w, w->qkv), w->cu, 0,
                           0.1767767, (fr_dropout_key){.p = 0.1});
 }
 static void layernorm(work *w)
@@ -125,7 +125,7 @@ static void column_sum(work *w)
 }
 static void adamw(work *w)
 {
-    fr_adamw(w->w_up, w->m, w->v, w->w_up, (fr_adamw_step){1e-9, 0.9, 0.999, 1e-8, 0.01, 3, 1});
+    fr_adamw(w->w_up, w->m, w->v, FR_NONE, w->w_up, (fr_adamw_step){1e-9, 0.9, 0.999, 1e-8, 0.01, 3, 1});
 }
 
 static void fill(fr_tensor t, uint64_t stream)

@@ -31,15 +31,6 @@ static dropping dropping_of(double p, uint64_t seed, uint64_t stream)
     return (dropping){p, seed, stream, philox_threshold(p), (real)(p < 1 ? 1 / (1 - p) : 0)};
 }
 
-static int64_t longest_of(const int32_t *cu, int64_t B)
-{
-    int64_t longest = 0;
-    for (int64_t b = 0; b < B; b++)
-        if (cu[b + 1] - cu[b] > longest)
-            longest = cu[b + 1] - cu[b];
-    return longest;
-}
-
 /* Query rows per block: a multiple of the tile's rows. */
 static int64_t block_rows(int64_t Tp)
 {
@@ -114,13 +105,14 @@ static void forward_block(real *out, real *lse, int64_t lse_row, const real *q, 
 }
 
 void FR_KERNEL(attention_forward)(fr_queue *queue, void *out_, void *lse_, const void *qkv_, const int32_t *cu,
-                                  int64_t B, int64_t N, int64_t H, int64_t D, double scale, double p, uint64_t seed,
-                                  uint64_t stream, int64_t first)
+                                  int64_t B, int64_t N, int64_t H, int64_t D, double scale, int64_t longest, double p,
+                                  uint64_t seed, uint64_t stream, int64_t first)
 {
     (void)queue;
     real *out = out_, *lse = lse_;
     const real *qkv = qkv_;
-    int64_t longest = tile_padded(longest_of(cu, B)), Dp = tile_padded(D);
+    int64_t Dp = tile_padded(D);
+    longest = tile_padded(longest);
     dropping drop = dropping_of(p, seed, stream);
 #pragma omp parallel if (N * H * D > PARALLEL_FROM / 8)
     {
@@ -249,12 +241,14 @@ static void backward_block(real *dq, backward_scratch *w, const real *q, const r
 
 void FR_KERNEL(attention_backward)(fr_queue *queue, void *dqkv_, const void *dout_, const void *out_, const void *lse_,
                                    const void *qkv_, const int32_t *cu, int64_t B, int64_t N, int64_t H, int64_t D,
-                                   double scale, double p, uint64_t seed, uint64_t stream, int64_t first)
+                                   double scale, int64_t longest, double p, uint64_t seed, uint64_t stream,
+                                   int64_t first)
 {
     (void)queue;
     real *dqkv = dqkv_;
     const real *dout = dout_, *out = out_, *lse = lse_, *qkv = qkv_;
-    int64_t longest = tile_padded(longest_of(cu, B)), Dp = tile_padded(D);
+    int64_t Dp = tile_padded(D);
+    longest = tile_padded(longest);
     dropping drop = dropping_of(p, seed, stream);
 #pragma omp parallel if (N * H * D > PARALLEL_FROM / 8)
     {

@@ -43,9 +43,11 @@ static void row_store(real *c, const real *sum, const real *bias, int64_t count,
 }
 
 void FR_KERNEL(gemm)(fr_queue *q, void *c_, const void *a_, const void *b_, const void *bias_, int64_t m, int64_t n,
-                     int64_t k, bool ta, bool tb, int64_t lda, int64_t ldb, int64_t ldc, double alpha, double beta)
+                     int64_t k, bool ta, bool tb, int64_t lda, int64_t ldb, int64_t ldc, double alpha, double beta,
+                     bool wide)
 {
     (void)q;
+    (void)wide; /* the same type */
     real *c = c_;
     const real *a = a_, *b = b_, *bias = bias_;
 #pragma omp parallel for schedule(static) if (m * n * k > 100000)

@@ -2,10 +2,11 @@
 #include "common.h"
 #include "realmath.h"
 
-void FR_KERNEL(adamw)(fr_queue *q, void *w_, void *m_, void *v_, const void *g_, int64_t n, double lr, double b1,
-                      double b2, double epsilon, double decay, int64_t step, double grad_scale)
+void FR_KERNEL(adamw)(fr_queue *q, void *w_, void *m_, void *v_, void *copy, const void *g_, int64_t n, double lr,
+                      double b1, double b2, double epsilon, double decay, int64_t step, double grad_scale)
 {
     (void)q;
+    (void)copy;
     real *w = w_, *m = m_, *v = v_;
     const real *g = g_;
     real keep1 = (real)b1, take1 = (real)(1 - b1), keep2 = (real)b2, take2 = (real)(1 - b2), factor = (real)grad_scale;

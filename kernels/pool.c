@@ -2,9 +2,10 @@
 #include "common.h"
 
 void FR_KERNEL(pool_forward)(fr_queue *q, void *y_, const void *x_, const int32_t *cu, int64_t B, int64_t N, int64_t C,
-                             bool cls)
+                             bool cls, bool wide)
 {
     (void)q;
+    (void)wide; /* the same type */
     const real *x = x_;
 #pragma omp parallel for schedule(dynamic, 4) if (N * C > PARALLEL_FROM)
     for (int64_t b = 0; b < B; b++) {
@@ -21,9 +22,10 @@ void FR_KERNEL(pool_forward)(fr_queue *q, void *y_, const void *x_, const int32_
 }
 
 void FR_KERNEL(pool_backward)(fr_queue *q, void *dx_, const void *dy_, const int32_t *cu, int64_t B, int64_t N,
-                              int64_t C, bool cls)
+                              int64_t C, bool cls, bool wide)
 {
     (void)q;
+    (void)wide;
     const real *dy = dy_;
 #pragma omp parallel for schedule(dynamic, 4) if (N * C > PARALLEL_FROM)
     for (int64_t b = 0; b < B; b++) {

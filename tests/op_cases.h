@@ -133,19 +133,19 @@ static void attention_shapes(operand *in, operand *out, int64_t rows, int64_t wi
 }
 static void attention_forward(op_run *r)
 {
-    fr_attention_forward(r->out[0], r->out[1], r->in[0], r->cu, 0.4, (fr_dropout_key){0});
+    fr_attention_forward(r->out[0], r->out[1], r->in[0], r->cu, 0, 0.4, (fr_dropout_key){0});
 }
 static void attention_backward(op_run *r)
 {
-    fr_attention_backward(r->din[0], r->dout, r->out[0], r->out[1], r->in[0], r->cu, 0.4, (fr_dropout_key){0});
+    fr_attention_backward(r->din[0], r->dout, r->out[0], r->out[1], r->in[0], r->cu, 0, 0.4, (fr_dropout_key){0});
 }
 static void attention_dropout_forward(op_run *r)
 {
-    fr_attention_forward(r->out[0], r->out[1], r->in[0], r->cu, 0.4, CASE_KEY);
+    fr_attention_forward(r->out[0], r->out[1], r->in[0], r->cu, 0, 0.4, CASE_KEY);
 }
 static void attention_dropout_backward(op_run *r)
 {
-    fr_attention_backward(r->din[0], r->dout, r->out[0], r->out[1], r->in[0], r->cu, 0.4, CASE_KEY);
+    fr_attention_backward(r->din[0], r->dout, r->out[0], r->out[1], r->in[0], r->cu, 0, 0.4, CASE_KEY);
 }
 
 static void pool_shapes(operand *in, operand *out, int64_t rows, int64_t width)

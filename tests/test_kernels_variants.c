@@ -142,7 +142,7 @@ static void check_gemm(const fr_kernels *table, int64_t m, int64_t n, int64_t k,
             for (int64_t j = 0; j < n; j++)
                 c[i * ldc + j] = NAN; /* must not be read */
     memcpy(old, c, (size_t)(m * ldc) * 4);
-    table->gemm(NULL, c, a, b, bias ? add : NULL, m, n, k, ta, tb, lda, ldb, ldc, alpha, beta);
+    table->gemm(NULL, c, a, b, bias ? add : NULL, m, n, k, ta, tb, lda, ldb, ldc, alpha, beta, false);
     for (int64_t i = 0; i < m; i++) {
         for (int64_t j = 0; j < n; j++) {
             double sum = 0;

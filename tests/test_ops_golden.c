@@ -116,8 +116,8 @@ static void test_attention(void **state)
         value cu = raw(d, starts, FR_I32, FR_SHAPE(3));
         value out = filled(d, NAN, FR_SHAPE(8, 2, 4)), lse = filled(d, NAN, FR_SHAPE(8, 2));
         value dqkv = filled(d, NAN, FR_SHAPE(8, 3, 2, 4));
-        fr_attention_forward(out.t, lse.t, qkv.t, cu.t, 0.7, (fr_dropout_key){0});
-        fr_attention_backward(dqkv.t, dout.t, out.t, lse.t, qkv.t, cu.t, 0.7, (fr_dropout_key){0});
+        fr_attention_forward(out.t, lse.t, qkv.t, cu.t, 0, 0.7, (fr_dropout_key){0});
+        fr_attention_backward(dqkv.t, dout.t, out.t, lse.t, qkv.t, cu.t, 0, 0.7, (fr_dropout_key){0});
         EXPECT(out, att_out, 0);
         EXPECT(lse, att_lse, 0);
         EXPECT(dqkv, att_dqkv, 0);
@@ -171,7 +171,7 @@ static void test_adamw(void **state)
             for (int j = 0; j < 6; j++)
                 half[j] = 2 * adamw_g[6 * step + j];
             value g = given(d, half, FR_SHAPE(6));
-            fr_adamw(w.t, m.t, v.t, g.t, (fr_adamw_step){0.01, 0.8, 0.95, 1e-6, 0.1, step + 1, 0.5});
+            fr_adamw(w.t, m.t, v.t, FR_NONE, g.t, (fr_adamw_step){0.01, 0.8, 0.95, 1e-6, 0.1, step + 1, 0.5});
             double *got = tensor_values(w.t);
             for (int j = 0; j < 6; j++)
                 assert_close(got[j], adamw_w[6 * step + j], all->tolerance[i] * 4);

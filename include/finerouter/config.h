@@ -1,4 +1,5 @@
-/* finerouter/config.h - the configuration of a run. Every key, its type, range, default and help stand in options.def. */
+/* finerouter/config.h - the configuration of a run. Every key, its type, range, default and help stand in options.def.
+ */
 #ifndef FINEROUTER_CONFIG_H
 #define FINEROUTER_CONFIG_H
 
@@ -20,7 +21,9 @@ typedef struct fr_words {
 
 /* cfg.discover.k, cfg.route.alpha, ...; top-level keys are cfg.top.seed and so on. */
 #define GROUP(section) struct {
-#define END(section) } section;
+#define END(section)                                                                                                   \
+    }                                                                                                                  \
+    section;
 #define INT(section, key, ...) int64_t key;
 #define REAL(section, key, ...) double key;
 #define AUTO(section, key, ...) double key; /* NaN = auto */
@@ -47,7 +50,16 @@ typedef struct fr_config {
 #undef WORDS
 
 /* Choices of the ENUM keys, in the order of options.def. */
-enum { FR_DEVICE_AUTO, FR_DEVICE_CPU, FR_DEVICE_REF, FR_DEVICE_CUDA, FR_DEVICE_CUDA_BF16 };
+enum {
+    FR_DEVICE_AUTO,
+    FR_DEVICE_CPU,
+    FR_DEVICE_REF,
+    FR_DEVICE_CUDA,
+    FR_DEVICE_CUDA_BF16,
+    FR_DEVICE_SIMT,
+    FR_DEVICE_SIMT_BF16,
+    FR_DEVICE_KINDS
+};
 enum { FR_QUALITY_BINARY, FR_QUALITY_GRADED };
 enum { FR_INIT_PRETRAINED, FR_INIT_RANDOM };
 enum { FR_POOLING_AUTO, FR_POOLING_MEAN, FR_POOLING_CLS };
@@ -71,8 +83,8 @@ void fr_config_defaults(fr_config *config);
 void fr_config_close(fr_config *config);
 void fr_config_copy(fr_config *to, const fr_config *from); /* `to` is uninitialised or closed */
 
-/* Reads YAML over what is there. Errors (FR_USAGE): "file:line: ..." for syntax, unknown key (with the nearest valid one), a key
- * given twice, wrong type, value out of range. */
+/* Reads YAML over what is there. Errors (FR_USAGE): "file:line: ..." for syntax, unknown key (with the nearest valid
+ * one), a key given twice, wrong type, value out of range. */
 FR_NODISCARD fr_status fr_config_read(fr_config *config, const char *path);
 
 /* Reads YAML from memory; `name` stands for the file in errors. */
@@ -94,14 +106,15 @@ FR_NODISCARD fr_status fr_config_check_llm(const fr_config *config);
 struct fr_hash;
 void fr_config_hash(const fr_config *config, const char *stages, struct fr_hash *hash);
 
-/* The method as published (hard assignment, median, discovered members, no shrinkage, MLP heads of the usual width, two rounds, ...): the router
- * `full_paper` is the run's config after this call. */
+/* The method as published (hard assignment, median, discovered members, no shrinkage, MLP heads of the usual width, two
+ * rounds, ...): the router `full_paper` is the run's config after this call. */
 void fr_config_apply_paper(fr_config *config);
 
 /* For --help, completion and docs. */
 typedef struct fr_option {
-    const char *key;  /* "discover.k" */
-    const char *type; /* "integer", "number", "number | auto", "true | false", "a | b | c", "text", "numbers", "words" */
+    const char *key; /* "discover.k" */
+    const char
+        *type; /* "integer", "number", "number | auto", "true | false", "a | b | c", "text", "numbers", "words" */
     const char *standard, *range, *help; /* range "" if there is none */
 } fr_option;
 

@@ -21,6 +21,7 @@ typedef enum fr_status {
 } fr_status;
 
 #define FR_NODISCARD __attribute__((warn_unused_result))
+#define FR_NORETURN __attribute__((noreturn))
 #define FR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* Sets the calling thread's error text (printf style, no newline) and returns code. Never called with FR_OK. */
@@ -48,7 +49,7 @@ const char *fr_error_text(void);
             goto label;                                                                                                \
     } while (0)
 
-_Noreturn void fr_check_failed(const char *file, int line, const char *condition, const char *format, ...)
+FR_NORETURN void fr_check_failed(const char *file, int line, const char *condition, const char *format, ...)
     FR_PRINTF(4, 5);
 
 /* FR_CHECK(condition, "format with the values", ...): our own mistakes. */

@@ -4,6 +4,9 @@
 #include "finerouter/config.h"
 #include "finerouter/log.h"
 #include "tables.h"
+#ifdef FR_WITH_CUDA
+#include "cuda.h"
+#endif
 
 #include <omp.h>
 #include <stdio.h>
@@ -71,21 +74,58 @@ static fr_status check_isa(void)
     return FR_OK;
 }
 
+const fr_kernels *fr_device_kernels(const fr_device *device, fr_dtype dtype)
+{
+    FR_CHECK(dtype == device->real || dtype == device->wide, "%s has no kernels for dtype %d", device->description,
+             (int)dtype);
+    return dtype == device->real ? device->kernels : device->wide_kernels;
+}
+
+static const char *const kind_names[FR_DEVICE_KINDS] = {"auto", "cpu", "ref", "cuda", "cuda-bf16", "simt", "simt-bf16"};
+static fr_device_opener openers[FR_DEVICE_KINDS];
+
+void fr_device_provide(int kind, fr_device_opener opener)
+{
+    FR_CHECK(kind > FR_DEVICE_REF && kind < FR_DEVICE_KINDS, "kind %d", kind);
+    openers[kind] = opener;
+}
+
+/* cuda, cuda-bf16, simt, simt-bf16 */
+static fr_status open_provided(fr_device **device, int kind, int threads)
+{
+    if (openers[kind])
+        return openers[kind](device, kind, threads);
+    if (kind == FR_DEVICE_CUDA || kind == FR_DEVICE_CUDA_BF16)
+        return fr_fail(FR_FAILED, "device: %s is not in this build (built without CUDA); want cpu, ref or auto",
+                       kind_names[kind]);
+    return fr_fail(FR_FAILED,
+                   "device: %s, which runs the GPU's kernels on the CPU, is only in test programs "
+                   "(finerouter-simt); want cpu, ref or auto",
+                   kind_names[kind]);
+}
+
 fr_status fr_device_open(fr_device **device, int kind, int threads)
 {
     *device = NULL;
-    if (kind == FR_DEVICE_CUDA || kind == FR_DEVICE_CUDA_BF16)
-        return fr_fail(FR_FAILED, "device: %s is not in this build (built without CUDA); want cpu, ref or auto",
-                       kind == FR_DEVICE_CUDA ? "cuda" : "cuda-bf16");
-    FR_CHECK(kind == FR_DEVICE_AUTO || kind == FR_DEVICE_CPU || kind == FR_DEVICE_REF, "kind %d", kind);
+    FR_CHECK(kind >= 0 && kind < FR_DEVICE_KINDS, "kind %d", kind);
     FR_TRY(check_isa());
     if (threads < 0)
         return fr_fail(FR_USAGE, "threads: %d, want 0 (all cores) or more", threads);
+#ifdef FR_WITH_CUDA
+    fr_cuda_provide();
+#endif
+    if (kind > FR_DEVICE_REF)
+        return open_provided(device, kind, threads);
+#ifdef FR_WITH_CUDA
+    if (kind == FR_DEVICE_AUTO && fr_cuda_count() > 0)
+        return open_provided(device, FR_DEVICE_CUDA_BF16, threads);
+#endif
     fr_device *d = FR_NEW(fr_device, 1);
     bool ref = kind == FR_DEVICE_REF;
     *d = (fr_device){
         .kind = ref ? FR_DEVICE_REF : FR_DEVICE_CPU,
         .real = ref ? FR_F64 : FR_F32,
+        .wide = ref ? FR_F64 : FR_F32,
         .kernels = ref ? fr_kernels_ref() : fr_kernels_cpu(),
         .threads = threads > 0 ? threads : omp_get_num_procs(),
         .allocate = host_allocate,
@@ -96,6 +136,7 @@ fr_status fr_device_open(fr_device **device, int kind, int threads)
         .zero = host_zero,
         .synchronize = host_synchronize,
     };
+    d->wide_kernels = d->kernels;
     omp_set_num_threads(d->threads);
     if (ref)
         snprintf(d->description, sizeof d->description, "ref: f64, %d thread%s", d->threads,
@@ -104,12 +145,14 @@ fr_status fr_device_open(fr_device **device, int kind, int threads)
         snprintf(d->description, sizeof d->description, "cpu: %s, %d thread%s, oneDNN %s", d->kernels->name, d->threads,
                  d->threads == 1 ? "" : "s", fr_onednn_version());
     if (kind == FR_DEVICE_AUTO)
-        fr_log("device: auto found no GPU in this build, takes %s", d->description);
+        fr_log("device: auto found no GPU, takes %s", d->description);
     *device = d;
     return FR_OK;
 }
 
 void fr_device_close(fr_device *device)
 {
+    if (device && device->close)
+        device->close(device);
     free(device);
 }

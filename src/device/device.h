@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum fr_dtype { FR_F32, FR_F64, FR_BF16, FR_I32, FR_I64 } fr_dtype;
 size_t fr_dtype_bytes(fr_dtype dtype);
 
@@ -17,7 +21,7 @@ typedef struct fr_device {
     fr_dtype real; /* type of the encoder's activations and of the parameters it computes with */
     fr_dtype wide; /* type of everything else: real, or f32 where real is bf16 */
     const fr_kernels *kernels, *wide_kernels; /* for tensors of type real, of type wide; the same where these are */
-    fr_queue *queue; /* NULL on the CPU */
+    fr_queue *queue;                          /* NULL on the CPU */
     int threads;
     char description[160];                                     /* "cpu: f32 AVX2, 2 threads, oneDNN 2.6.3" */
     void *(*allocate)(struct fr_device *device, size_t bytes); /* 64-byte aligned, zeroed */
@@ -89,5 +93,9 @@ size_t fr_arena_bytes(const fr_arena *arena);
     {                                                                                                                  \
         __VA_ARGS__                                                                                                    \
     }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

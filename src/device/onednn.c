@@ -24,10 +24,10 @@ static void add_bias(float *c, const float *bias, int64_t m, int64_t n, int64_t 
 }
 
 static void gemm(fr_queue *q, void *c, const void *a, const void *b, const void *bias, int64_t m, int64_t n, int64_t k,
-                 bool ta, bool tb, int64_t lda, int64_t ldb, int64_t ldc, double alpha, double beta)
+                 bool ta, bool tb, int64_t lda, int64_t ldb, int64_t ldc, double alpha, double beta, bool wide)
 {
     if (m * n * k < SMALL) {
-        plain->gemm(q, c, a, b, bias, m, n, k, ta, tb, lda, ldb, ldc, alpha, beta);
+        plain->gemm(q, c, a, b, bias, m, n, k, ta, tb, lda, ldb, ldc, alpha, beta, wide);
         return;
     }
     if (bias) {

@@ -55,69 +55,105 @@ void fr_tensor_get_raw(fr_tensor tensor, void *host)
     tensor.device->copy_out(tensor.device, host, tensor.data, fr_tensor_bytes(&tensor));
 }
 
-static void check_real(const fr_tensor *tensor)
+/* ---- transfers between types go through a host copy in the tensor's own type ---- */
+
+static uint16_t bf16_of(double x)
 {
-    FR_CHECK(tensor->dtype == FR_F32 || tensor->dtype == FR_F64, "dtype %d, want a real type", (int)tensor->dtype);
+    float f = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    if (f != f)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16); /* to nearest, ties to even */
 }
 
-/* Transfers between types go through a host copy in the tensor's own type. */
+static float float_of_bf16(uint16_t x)
+{
+    uint32_t bits = (uint32_t)x << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+/* raw[i] of the type `dtype` = value */
+static void put(void *raw, fr_dtype dtype, int64_t i, double value)
+{
+    if (dtype == FR_F64)
+        ((double *)raw)[i] = value;
+    else if (dtype == FR_F32)
+        ((float *)raw)[i] = (float)value;
+    else
+        ((uint16_t *)raw)[i] = bf16_of(value);
+}
+
+static double take(const void *raw, fr_dtype dtype, int64_t i)
+{
+    return dtype == FR_F64   ? ((const double *)raw)[i]
+           : dtype == FR_F32 ? (double)((const float *)raw)[i]
+                             : (double)float_of_bf16(((const uint16_t *)raw)[i]);
+}
+
+static void check_real(const fr_tensor *tensor)
+{
+    FR_CHECK(tensor->dtype == FR_F32 || tensor->dtype == FR_F64 || tensor->dtype == FR_BF16,
+             "dtype %d, want a real type", (int)tensor->dtype);
+}
+
+static void *raw_room(const fr_tensor *tensor)
+{
+    check_real(tensor);
+    return fr_calloc((size_t)fr_tensor_count(tensor) + 1, fr_dtype_bytes(tensor->dtype));
+}
+
 void fr_tensor_set(fr_tensor tensor, const float *host)
 {
-    check_real(&tensor);
     if (tensor.dtype == FR_F32) {
         fr_tensor_set_raw(tensor, host);
         return;
     }
-    int64_t count = fr_tensor_count(&tensor);
-    double *raw = FR_NEW(double, count);
-    for (int64_t i = 0; i < count; i++)
-        raw[i] = host[i];
+    void *raw = raw_room(&tensor);
+    for (int64_t i = 0; i < fr_tensor_count(&tensor); i++)
+        put(raw, tensor.dtype, i, host[i]);
     fr_tensor_set_raw(tensor, raw);
     free(raw);
 }
 
 void fr_tensor_get(fr_tensor tensor, float *host)
 {
-    check_real(&tensor);
     if (tensor.dtype == FR_F32) {
         fr_tensor_get_raw(tensor, host);
         return;
     }
-    int64_t count = fr_tensor_count(&tensor);
-    double *raw = FR_NEW(double, count);
+    void *raw = raw_room(&tensor);
     fr_tensor_get_raw(tensor, raw);
-    for (int64_t i = 0; i < count; i++)
-        host[i] = (float)raw[i];
+    for (int64_t i = 0; i < fr_tensor_count(&tensor); i++)
+        host[i] = (float)take(raw, tensor.dtype, i);
     free(raw);
 }
 
 void fr_tensor_set_f64(fr_tensor tensor, const double *host)
 {
-    check_real(&tensor);
     if (tensor.dtype == FR_F64) {
         fr_tensor_set_raw(tensor, host);
         return;
     }
-    int64_t count = fr_tensor_count(&tensor);
-    float *raw = FR_NEW(float, count);
-    for (int64_t i = 0; i < count; i++)
-        raw[i] = (float)host[i];
+    void *raw = raw_room(&tensor);
+    for (int64_t i = 0; i < fr_tensor_count(&tensor); i++)
+        put(raw, tensor.dtype, i, host[i]);
     fr_tensor_set_raw(tensor, raw);
     free(raw);
 }
 
 void fr_tensor_get_f64(fr_tensor tensor, double *host)
 {
-    check_real(&tensor);
     if (tensor.dtype == FR_F64) {
         fr_tensor_get_raw(tensor, host);
         return;
     }
-    int64_t count = fr_tensor_count(&tensor);
-    float *raw = FR_NEW(float, count);
+    void *raw = raw_room(&tensor);
     fr_tensor_get_raw(tensor, raw);
-    for (int64_t i = 0; i < count; i++)
-        host[i] = raw[i];
+    for (int64_t i = 0; i < fr_tensor_count(&tensor); i++)
+        host[i] = take(raw, tensor.dtype, i);
     free(raw);
 }
 

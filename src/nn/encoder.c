@@ -110,7 +110,7 @@ static void collect(void *base, const fr_param *param, const declaration *d, int
     for (int i = 0; i < n; i++) {
         fr_weight *weight = (fr_weight *)((char *)base + d[i].at);
         if (!d[i].joined) {
-            *weight = (fr_weight){param[i].value, param[i].grad};
+            *weight = (fr_weight){param[i].real, param[i].grad};
         } else {
             weight->value.shape[0] += d[i].shape[0];
             weight->grad.shape[0] += d[i].shape[0];
@@ -122,6 +122,12 @@ static fr_tensor real_tensor(fr_encoder *e, int64_t rows, int64_t columns)
 {
     return columns ? fr_arena_tensor(e->arena, e->params->device->real, FR_SHAPE(rows, columns))
                    : fr_arena_tensor(e->arena, e->params->device->real, FR_SHAPE(rows));
+}
+
+static fr_tensor wide_tensor(fr_encoder *e, int64_t rows, int64_t columns)
+{
+    return columns ? fr_arena_tensor(e->arena, e->params->device->wide, FR_SHAPE(rows, columns))
+                   : fr_arena_tensor(e->arena, e->params->device->wide, FR_SHAPE(rows));
 }
 
 /* The same memory from element `at` on, as (rows, columns). */
@@ -142,9 +148,9 @@ static void layout_frozen(fr_encoder *e)
     s->qkv = part(e->wide, 0, N, 3 * C);
     s->att = part(e->wide, 3 * N * C, N, C);
     s->f1 = s->g = part(e->wide, 0, N, F);
-    s->lse = real_tensor(e, N, e->shape.heads);
-    s->mean1 = s->mean2 = real_tensor(e, N, 0);
-    s->rstd1 = s->rstd2 = real_tensor(e, N, 0);
+    s->lse = wide_tensor(e, N, e->shape.heads);
+    s->mean1 = s->mean2 = wide_tensor(e, N, 0);
+    s->rstd1 = s->rstd2 = wide_tensor(e, N, 0);
     s->s1 = s->y1 = e->scratch;
     s->s2 = s->y2 = e->x;
 }
@@ -154,16 +160,16 @@ static void layout_trainable(fr_encoder *e, fr_layer_state *s)
     int64_t N = e->max_N, C = e->shape.hidden, F = e->shape.intermediate;
     s->qkv = real_tensor(e, N, 3 * C);
     s->att = real_tensor(e, N, C);
-    s->lse = real_tensor(e, N, e->shape.heads);
+    s->lse = wide_tensor(e, N, e->shape.heads);
     s->s1 = real_tensor(e, N, C);
-    s->mean1 = real_tensor(e, N, 0);
-    s->rstd1 = real_tensor(e, N, 0);
+    s->mean1 = wide_tensor(e, N, 0);
+    s->rstd1 = wide_tensor(e, N, 0);
     s->y1 = real_tensor(e, N, C);
     s->f1 = real_tensor(e, N, F);
     s->g = real_tensor(e, N, F);
     s->s2 = real_tensor(e, N, C);
-    s->mean2 = real_tensor(e, N, 0);
-    s->rstd2 = real_tensor(e, N, 0);
+    s->mean2 = wide_tensor(e, N, 0);
+    s->rstd2 = wide_tensor(e, N, 0);
     s->y2 = real_tensor(e, N, C);
 }
 
@@ -176,8 +182,8 @@ static void layout(fr_encoder *e)
     e->x = real_tensor(e, N, C);
     e->scratch = real_tensor(e, N, C);
     e->wide = real_tensor(e, N * larger(4 * C, F), 0);
-    e->mean0 = real_tensor(e, N, 0);
-    e->rstd0 = real_tensor(e, N, 0);
+    e->mean0 = wide_tensor(e, N, 0);
+    e->rstd0 = wide_tensor(e, N, 0);
     e->s0 = e->train_embeddings ? real_tensor(e, N, C) : e->x;
     if (e->first_trainable > 0)
         layout_frozen(e);
@@ -186,16 +192,18 @@ static void layout(fr_encoder *e)
         if (l >= e->first_trainable)
             layout_trainable(e, &e->state[l]);
     }
-    e->pooled = real_tensor(e, B, C);
-    e->unit = real_tensor(e, B, C);
-    e->norm = real_tensor(e, B, 0);
+    e->pooled = wide_tensor(e, B, C);
+    e->unit = wide_tensor(e, B, C);
+    e->norm = wide_tensor(e, B, 0);
     if (e->shape.cls) {
         e->cls_x = real_tensor(e, B, C);
         e->cls_att = real_tensor(e, B, C);
     }
     if (e->first_trainable < L) {
-        e->dpooled = real_tensor(e, B, C);
+        e->dpooled = wide_tensor(e, B, C);
         e->dx = real_tensor(e, N, C);
+        if (e->shape.cls)
+            e->cls_d = real_tensor(e, B, C);
     }
 }
 
@@ -244,4 +252,5 @@ void fr_encoder_init(fr_encoder *encoder, uint64_t seed)
         else
             fr_param_init_constant(param, strstr(param->name, "LayerNorm.weight") != NULL);
     }
+    fr_params_refresh(encoder->params);
 }

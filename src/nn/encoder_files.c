@@ -48,6 +48,7 @@ static fr_status load_all(fr_encoder *encoder, const fr_safetensors *file)
         if (status == FR_OK)
             fr_tensor_set(param->value, host);
     }
+    fr_params_refresh(encoder->params);
     free(host);
     return status;
 }

@@ -5,7 +5,7 @@
 
 #include "encoder.h"
 
-/* A parameter and its gradient (data NULL when frozen). */
+/* A parameter in the device's real type and its gradient (data NULL when frozen). */
 typedef struct fr_weight {
     fr_tensor value, grad;
 } fr_weight;
@@ -39,17 +39,17 @@ struct fr_encoder {
     fr_layer_weights *layer; /* (L) */
 
     fr_arena *arena;
-    fr_tensor ids, cu;             /* I32 (N), (B + 1) */
-    fr_tensor x, scratch, wide;    /* (N, C), (N, C), (N max(4 C, F)): x is the input of the first trainable layer */
-    fr_tensor s0, mean0, rstd0;    /* of the embeddings; s0 is x where they are frozen */
-    fr_layer_state frozen, *state; /* (L) state; those of the frozen layers are copies of `frozen` */
-    fr_tensor cls_x, cls_att;      /* (B, C) first tokens only, when cls */
-    fr_tensor pooled, unit, norm;  /* (B, C), (B, C), (B) */
-    fr_tensor dpooled, dx;         /* (B, C), (N, C); data NULL when nothing is trainable */
-    int32_t *host_ids, *host_cu;   /* (N), (B + 1): packing of fr_encoder_embed */
+    fr_tensor ids, cu;               /* I32 (N), (B + 1) */
+    fr_tensor x, scratch, wide;      /* (N, C), (N, C), (N max(4 C, F)): x is the input of the first trainable layer */
+    fr_tensor s0, mean0, rstd0;      /* of the embeddings; s0 is x where they are frozen */
+    fr_layer_state frozen, *state;   /* (L) state; those of the frozen layers are copies of `frozen` */
+    fr_tensor cls_x, cls_att, cls_d; /* (B, C) first tokens only, when cls; gradient of the latter */
+    fr_tensor pooled, unit, norm;    /* (B, C), (B, C), (B) */
+    fr_tensor dpooled, dx;           /* (B, C), (N, C); data NULL when nothing is trainable */
+    int32_t *host_ids, *host_cu;     /* (N), (B + 1): packing of fr_encoder_embed */
 
     /* Of the last forward. */
-    int64_t N, B;
+    int64_t N, B, longest;
     bool only_first; /* the last layer went on with first tokens only */
     fr_encoder_randomness randomness;
 };

@@ -65,8 +65,8 @@ static fr_tensor forward_layer(fr_encoder *e, int64_t l, fr_tensor x)
 
     fr_tensor qkv = top(s->qkv, n), att = top(s->att, n);
     fr_linear_forward(qkv, x, w->qkv.value, w->qkv_bias.value);
-    fr_attention_forward(by_head(e, att, 1), top(s->lse, n), by_head(e, qkv, 3), batch_cu(e), attention_scale(e),
-                         dropout_key(e, l, SITE_ATTENTION));
+    fr_attention_forward(by_head(e, att, 1), top(s->lse, n), by_head(e, qkv, 3), batch_cu(e), e->longest,
+                         attention_scale(e), dropout_key(e, l, SITE_ATTENTION));
     if (goes_on_with_first(e, l)) {
         n = e->B;
         fr_pool_forward(top(e->cls_att, n), att, batch_cu(e), true);
@@ -89,25 +89,30 @@ static fr_tensor forward_layer(fr_encoder *e, int64_t l, fr_tensor x)
     return y2;
 }
 
-static void check_batch(const fr_encoder *e, const int32_t *ids, const int32_t *cu, int64_t B)
+/* Returns the longest sequence. */
+static int64_t check_batch(const fr_encoder *e, const int32_t *ids, const int32_t *cu, int64_t B)
 {
     FR_CHECK(B >= 1 && B <= e->max_B, "%lld sequences, room for 1 to %lld", (long long)B, (long long)e->max_B);
+    int64_t longest = 0;
     FR_CHECK(cu[0] == 0, "cu starts at %d, want 0", cu[0]);
-    for (int64_t b = 0; b < B; b++)
+    for (int64_t b = 0; b < B; b++) {
         FR_CHECK(cu[b + 1] > cu[b] && cu[b + 1] - cu[b] <= e->shape.positions,
                  "sequence %lld has %d tokens, want 1 to %lld", (long long)b, cu[b + 1] - cu[b],
                  (long long)e->shape.positions);
+        longest = cu[b + 1] - cu[b] > longest ? cu[b + 1] - cu[b] : longest;
+    }
     FR_CHECK(cu[B] <= e->max_N, "%d tokens, room for %lld", cu[B], (long long)e->max_N);
     for (int64_t i = 0; i < cu[B]; i++)
         FR_CHECK(ids[i] >= 0 && ids[i] < e->shape.vocabulary, "token %lld has id %d, want 0 to %lld", (long long)i,
                  ids[i], (long long)e->shape.vocabulary - 1);
+    return longest;
 }
 
 fr_tensor fr_encoder_run(fr_encoder *encoder, const int32_t *ids, const int32_t *cu, int64_t B,
                          fr_encoder_randomness randomness)
 {
     fr_encoder *e = encoder;
-    check_batch(e, ids, cu, B);
+    e->longest = check_batch(e, ids, cu, B);
     e->N = cu[B];
     e->B = B;
     e->randomness = randomness;
@@ -118,8 +123,10 @@ fr_tensor fr_encoder_run(fr_encoder *encoder, const int32_t *ids, const int32_t 
     fr_tensor x = forward_embeddings(e), pooled = top(e->pooled, B);
     for (int64_t l = 0; l < e->shape.layers; l++)
         x = forward_layer(e, l, x);
-    if (e->only_first)
+    if (e->only_first && x.dtype == pooled.dtype)
         pooled = x;
+    else if (e->only_first)
+        fr_cast(pooled, x);
     else
         fr_pool_forward(pooled, x, batch_cu(e), e->shape.cls);
     if (!e->shape.normalize)
@@ -169,7 +176,7 @@ static void backward_layer(fr_encoder *e, int64_t l, fr_tensor x, bool want_dx)
     fr_tensor dqkv = fr_tensor_view(top(wide, 3 * N * C), FR_SHAPE(N, 3 * C));
     fr_tensor datt = fr_tensor_view(fr_tensor_rows(wide, 3 * N * C, N * C), FR_SHAPE(N, C));
     if (only_first) {
-        fr_tensor datt_first = top(e->dpooled, n);
+        fr_tensor datt_first = top(e->cls_d, n);
         fr_linear_backward(datt_first, w->out.grad, w->out_bias.grad, part, top(e->cls_att, n), w->out.value);
         fr_pool_backward(datt, datt_first, batch_cu(e), true);
         fr_tensor_copy(datt_first, a);
@@ -179,7 +186,7 @@ static void backward_layer(fr_encoder *e, int64_t l, fr_tensor x, bool want_dx)
         fr_linear_backward(datt, w->out.grad, w->out_bias.grad, part, top(s->att, n), w->out.value);
     }
     fr_attention_backward(by_head(e, dqkv, 3), by_head(e, datt, 1), by_head(e, top(s->att, N), 1), top(s->lse, N),
-                          by_head(e, top(s->qkv, N), 3), batch_cu(e), attention_scale(e),
+                          by_head(e, top(s->qkv, N), 3), batch_cu(e), e->longest, attention_scale(e),
                           dropout_key(e, l, SITE_ATTENTION));
     fr_linear_backward(FR_NONE, w->qkv.grad, w->qkv_bias.grad, dqkv, x, w->qkv.value);
     if (want_dx)
@@ -206,7 +213,7 @@ void fr_encoder_backward(fr_encoder *encoder, fr_tensor dh)
         dh = top(e->dpooled, e->B);
     }
     if (e->only_first)
-        fr_tensor_copy(top(e->dx, e->B), dh);
+        fr_cast(top(e->dx, e->B), dh);
     else
         fr_pool_backward(top(e->dx, e->N), dh, batch_cu(e), e->shape.cls);
     for (int64_t l = L - 1; l >= e->first_trainable; l--) {

@@ -70,22 +70,22 @@ fr_heads *fr_heads_create(const fr_heads_shape *shape, fr_params *params, const 
 static void layout(fr_heads *heads)
 {
     int64_t M = heads->shape.M, d = heads->shape.d, U = heads->shape.U, H = heads->H, B = heads->max_batch;
-    fr_dtype real = heads->params->device->real;
+    fr_dtype wide = heads->params->device->wide;
     fr_arena *arena = heads->arena;
     heads->rows = fr_arena_tensor(arena, FR_I64, FR_SHAPE(M));
-    heads->u = fr_arena_tensor(arena, real, FR_SHAPE(M, U));
-    heads->beta = fr_arena_tensor(arena, real, FR_SHAPE(M, H));
-    heads->x = fr_arena_tensor(arena, real, FR_SHAPE(B, d));
-    heads->difference = fr_arena_tensor(arena, real, FR_SHAPE(H * (d > U ? d : U)));
+    heads->u = fr_arena_tensor(arena, wide, FR_SHAPE(M, U));
+    heads->beta = fr_arena_tensor(arena, wide, FR_SHAPE(M, H));
+    heads->x = fr_arena_tensor(arena, wide, FR_SHAPE(B, d));
+    heads->difference = fr_arena_tensor(arena, wide, FR_SHAPE(H * (d > U ? d : U)));
     if (heads->shape.hidden) {
-        heads->z = fr_arena_tensor(arena, real, FR_SHAPE(B, M * H));
-        heads->a = fr_arena_tensor(arena, real, FR_SHAPE(B, M * H));
+        heads->z = fr_arena_tensor(arena, wide, FR_SHAPE(B, M * H));
+        heads->a = fr_arena_tensor(arena, wide, FR_SHAPE(B, M * H));
     }
     if (heads->trainable) {
-        heads->dbeta = fr_arena_tensor(arena, real, FR_SHAPE(M, H));
-        heads->du = fr_arena_tensor(arena, real, FR_SHAPE(M, U));
+        heads->dbeta = fr_arena_tensor(arena, wide, FR_SHAPE(M, H));
+        heads->du = fr_arena_tensor(arena, wide, FR_SHAPE(M, U));
         if (heads->shape.hidden)
-            heads->da = fr_arena_tensor(arena, real, FR_SHAPE(B, M * H));
+            heads->da = fr_arena_tensor(arena, wide, FR_SHAPE(B, M * H));
     }
 }
 

@@ -41,12 +41,12 @@ fr_matcher *fr_matcher_create(fr_params *params, const char *prefix, int64_t T, 
 static void layout(fr_matcher *matcher)
 {
     int64_t B = matcher->max_batch, T = matcher->T, d = matcher->d;
-    fr_dtype real = matcher->params->device->real;
-    matcher->x = fr_arena_tensor(matcher->arena, real, FR_SHAPE(B, d));
-    matcher->p = fr_arena_tensor(matcher->arena, real, FR_SHAPE(B, d));
-    matcher->m = fr_arena_tensor(matcher->arena, real, FR_SHAPE(B, T));
-    matcher->dm = fr_arena_tensor(matcher->arena, real, FR_SHAPE(B, T));
-    matcher->dp = fr_arena_tensor(matcher->arena, real, FR_SHAPE(B, d));
+    fr_dtype wide = matcher->params->device->wide;
+    matcher->x = fr_arena_tensor(matcher->arena, wide, FR_SHAPE(B, d));
+    matcher->p = fr_arena_tensor(matcher->arena, wide, FR_SHAPE(B, d));
+    matcher->m = fr_arena_tensor(matcher->arena, wide, FR_SHAPE(B, T));
+    matcher->dm = fr_arena_tensor(matcher->arena, wide, FR_SHAPE(B, T));
+    matcher->dp = fr_arena_tensor(matcher->arena, wide, FR_SHAPE(B, d));
 }
 
 void fr_matcher_commit(fr_matcher *matcher)

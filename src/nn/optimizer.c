@@ -66,15 +66,20 @@ fr_status fr_optimizer_step(const fr_optimizer *optimizer, fr_params *params, in
         end = run_end(params, first);
         const fr_param *last = &params->item[end - 1];
         int64_t n = last->at - a->at + fr_tensor_count(&last->value);
-        fr_tensor w = {.data = a->value.data, .device = params->device, .dtype = params->device->real, .rank = 1};
+        fr_tensor w = {.data = a->value.data, .device = params->device, .dtype = params->device->wide, .rank = 1};
         w.shape[0] = n;
-        fr_tensor m = w, v = w, g = w;
+        fr_tensor m = w, v = w, g = w, copy = FR_NONE;
+        if (a->real.data != a->value.data) {
+            copy = w;
+            copy.dtype = a->real.dtype;
+            copy.data = a->real.data;
+        }
         m.data = a->m.data;
         v.data = a->v.data;
         g.data = a->grad.data;
         rule.lr = fr_schedule(optimizer->schedule, optimizer->lr[a->group], optimizer->warmup, step, optimizer->steps);
         rule.decay = a->decay ? optimizer->decay : 0;
-        fr_adamw(w, m, v, g, rule);
+        fr_adamw(w, m, v, copy, g, rule);
     }
     return FR_OK;
 }

@@ -40,7 +40,7 @@ static int64_t add(fr_params *params, const char *name, int rank, const int64_t 
     fr_param *param = &params->item[params->count];
     *param = (fr_param){.trainable = trainable, .decay = decay, .group = group, .joined = joined};
     memcpy(param->name, name, strlen(name) + 1);
-    param->value = (fr_tensor){.device = params->device, .dtype = params->device->real, .rank = rank};
+    param->value = (fr_tensor){.device = params->device, .dtype = params->device->wide, .rank = rank};
     for (int i = 0; i < rank; i++)
         param->value.shape[i] = shape[i];
     if (joined) {
@@ -76,31 +76,37 @@ int64_t fr_params_add_joined(fr_params *params, const char *name, int rank, cons
 /* A tensor shaped like `shape` over the elements of `block` from `at` on. */
 static fr_tensor place(fr_tensor block, int64_t at, fr_tensor shape)
 {
+    shape.dtype = block.dtype;
     shape.data = (char *)block.data + (size_t)at * fr_dtype_bytes(block.dtype);
     return shape;
 }
 
 void fr_params_commit(fr_params *params)
 {
-    fr_dtype real = params->device->real;
+    fr_dtype real = params->device->real, wide = params->device->wide;
     fr_tensor m = FR_NONE, v = FR_NONE;
     params->values = fr_arena_create(params->device);
     params->state = fr_arena_create(params->device);
     for (int pass = 0; pass < 2; pass++) {
         if (params->elements)
-            params->value_block = fr_arena_tensor(params->values, real, FR_SHAPE(params->elements));
+            params->value_block = fr_arena_tensor(params->values, wide, FR_SHAPE(params->elements));
+        params->real_block = params->value_block;
+        if (params->elements && real != wide)
+            params->real_block = fr_arena_tensor(params->values, real, FR_SHAPE(params->elements));
         if (params->state_elements) {
-            params->grad_block = fr_arena_tensor(params->state, real, FR_SHAPE(params->state_elements));
-            m = fr_arena_tensor(params->state, real, FR_SHAPE(params->state_elements));
-            v = fr_arena_tensor(params->state, real, FR_SHAPE(params->state_elements));
+            params->grad_block = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));
+            m = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));
+            v = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));
         }
         if (pass == 0) {
             fr_arena_commit(params->values);
             fr_arena_commit(params->state);
         }
     }
-    if (params->elements)
+    if (params->elements) {
         fr_tensor_zero(params->value_block);
+        fr_tensor_zero(params->real_block);
+    }
     if (params->state_elements) {
         fr_tensor_zero(params->grad_block);
         fr_tensor_zero(m);
@@ -109,6 +115,7 @@ void fr_params_commit(fr_params *params)
     for (int64_t i = 0; i < params->count; i++) {
         fr_param *param = &params->item[i];
         param->value = place(params->value_block, param->at, param->value);
+        param->real = place(params->real_block, param->at, param->value);
         if (param->trainable) {
             param->grad = place(params->grad_block, param->at_state, param->value);
             param->m = place(m, param->at_state, param->value);
@@ -132,6 +139,12 @@ int64_t fr_params_total(const fr_params *params, bool trainable_only)
         if (params->item[i].trainable || !trainable_only)
             total += fr_tensor_count(&params->item[i].value);
     return total;
+}
+
+void fr_params_refresh(const fr_params *params)
+{
+    if (params->elements && params->real_block.data != params->value_block.data)
+        fr_cast(params->real_block, params->value_block);
 }
 
 void fr_params_zero_grad(fr_params *params)
@@ -187,4 +200,5 @@ void fr_params_set(fr_params *params, const float *host, bool trainable_only)
         fr_tensor_set(param->value, host);
         host += fr_tensor_count(&param->value);
     }
+    fr_params_refresh(params);
 }

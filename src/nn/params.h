@@ -22,6 +22,7 @@ typedef struct fr_param {
     char name[120];        /* "encoder.layer.3.attention.self.query.weight": Hugging Face's names inside the encoder */
     fr_tensor value, grad; /* grad.data NULL when not trainable */
     fr_tensor m, v;        /* moments; data NULL when not trainable */
+    fr_tensor real;        /* what the encoder computes with: value, or its copy in the device's real type */
     bool trainable, decay; /* decay: subject to weight decay */
     bool joined;           /* lies right behind its predecessor, without padding */
     fr_param_group group;
@@ -34,13 +35,14 @@ typedef struct fr_params {
     int64_t count;
     fr_arena *values, *state;                   /* state: gradients and moments of the trainable ones */
     fr_tensor value_block, grad_block;          /* (elements with padding); data NULL when there are none */
+    fr_tensor real_block;                       /* (elements); value_block itself where the device's types are one */
     int64_t elements, state_elements, capacity; /* with padding; room in item */
 } fr_params;
 
 void fr_params_create(fr_params *params, fr_device *device);
 void fr_params_close(fr_params *params); /* accepts an all-zero struct */
 
-/* Declares a parameter of type device->real; returns its index. FR_CHECKs that the name is new and fits. Pointers into
+/* Declares a parameter of type device->wide; returns its index. FR_CHECKs that the name is new and fits. Pointers into
  * params->item are valid once all are declared. */
 int64_t fr_params_add(fr_params *params, const char *name, int rank, const int64_t *shape, bool trainable, bool decay,
                       fr_param_group group);
@@ -53,6 +55,9 @@ int64_t fr_params_add_joined(fr_params *params, const char *name, int rank, cons
 void fr_params_commit(fr_params *params);                              /* allocates, zeroes */
 fr_param *fr_params_find(fr_params *params, const char *name);         /* NULL if there is none */
 int64_t fr_params_total(const fr_params *params, bool trainable_only); /* elements, without padding */
+
+/* Brings `real` up to date after values were set other than by fr_params_set or an optimizer step. */
+void fr_params_refresh(const fr_params *params);
 
 void fr_params_zero_grad(fr_params *params);
 double fr_params_grad_norm(const fr_params *params); /* sqrt of the sum of squares over trainable gradients */

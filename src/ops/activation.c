@@ -3,26 +3,26 @@
 
 void fr_gelu_forward(fr_tensor y, fr_tensor x)
 {
-    fr_device *device = y.device;
+    OP(y);
     int64_t n = fr_tensor_count(&y);
     WANT_COUNT(y, device, n);
     WANT_COUNT(x, device, n);
-    device->kernels->gelu_forward(device->queue, y.data, x.data, n);
+    kernels->gelu_forward(device->queue, y.data, x.data, n);
 }
 
 void fr_gelu_backward(fr_tensor dx, fr_tensor dy, fr_tensor x)
 {
-    fr_device *device = dx.device;
+    OP(dx);
     int64_t n = fr_tensor_count(&dx);
     WANT_COUNT(dx, device, n);
     WANT_COUNT(dy, device, n);
     WANT_COUNT(x, device, n);
-    device->kernels->gelu_backward(device->queue, dx.data, dy.data, x.data, n);
+    kernels->gelu_backward(device->queue, dx.data, dy.data, x.data, n);
 }
 
 void fr_dropout(fr_tensor y, fr_tensor x, fr_dropout_key key)
 {
-    fr_device *device = y.device;
+    OP(y);
     int64_t n = fr_tensor_count(&y);
     FR_CHECK(y.rank >= 2, "y has rank %d, want 2 or more", y.rank);
     FR_CHECK(key.p >= 0 && key.p < 1, "p is %g, want 0 <= p < 1", key.p);
@@ -30,7 +30,7 @@ void fr_dropout(fr_tensor y, fr_tensor x, fr_dropout_key key)
     WANT_COUNT(x, device, n);
     if (key.p > 0) {
         int64_t columns = y.shape[0] ? n / y.shape[0] : 0;
-        device->kernels->dropout(device->queue, y.data, x.data, n, key.p, key.seed, key.stream, key.first * columns);
+        kernels->dropout(device->queue, y.data, x.data, n, key.p, key.seed, key.stream, key.first * columns);
     } else if (y.data != x.data) {
         fr_tensor_copy(y, x);
     }

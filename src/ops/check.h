@@ -26,10 +26,24 @@ void fr_result_end(fr_device *device, void *host, void *result, size_t bytes);
 const void *fr_operand_begin(fr_device *device, const void *host, size_t bytes);
 void fr_operand_end(fr_device *device, const void *host, const void *operand);
 
-/* WANT(w, device, C): a tensor of the device's real type and this shape; WANT_AS with another type. */
-#define WANT(tensor, device, ...) fr_want(__func__, #tensor, &(tensor), device, (device)->real, FR_SHAPE(__VA_ARGS__))
+/* How an operation of the encoder begins: its device, the element type of its activations as `real` (that of `tensor`:
+ * the device's real or wide), the type of statistics and gradients of parameters as `wide`, its kernels. OP_WIDE: the
+ * operations that work on the wide type alone. */
+#define OP_TYPES(tensor, kind)                                                                                         \
+    FR_CHECK((tensor).device, "%s is not there", #tensor);                                                             \
+    fr_device *device = (tensor).device;                                                                               \
+    const fr_dtype real = kind, wide = device->wide;                                                                   \
+    const fr_kernels *kernels = fr_device_kernels(device, real);                                                       \
+    (void)wide
+#define OP(tensor) OP_TYPES(tensor, (tensor).dtype)
+#define OP_WIDE(tensor) OP_TYPES(tensor, device->wide)
+
+/* After OP. WANT(w, device, C): a tensor of type `real` and this shape; WANT_WIDE of type `wide`; WANT_AS of another.
+ */
+#define WANT(tensor, device, ...) fr_want(__func__, #tensor, &(tensor), device, real, FR_SHAPE(__VA_ARGS__))
+#define WANT_WIDE(tensor, device, ...) fr_want(__func__, #tensor, &(tensor), device, wide, FR_SHAPE(__VA_ARGS__))
 #define WANT_AS(tensor, device, dtype, ...) fr_want(__func__, #tensor, &(tensor), device, dtype, FR_SHAPE(__VA_ARGS__))
-#define WANT_COUNT(tensor, device, count) fr_want_count(__func__, #tensor, &(tensor), device, (device)->real, count)
+#define WANT_COUNT(tensor, device, count) fr_want_count(__func__, #tensor, &(tensor), device, real, count)
 #define WANT_RANK(tensor, rank) fr_want_rank(__func__, #tensor, &(tensor), rank)
 #define WANT_SEQUENCES(cu, device, N) fr_want_sequences(__func__, &(cu), device, N)
 

@@ -6,6 +6,7 @@
 #include <math.h>
 
 enum { QUERIES = 1024, CORPUS = 1024 }; /* rows of a block: its scores (4 MB) stay in cache */
+enum { DEVICE_QUERIES = 65536 };
 
 typedef struct block {
     fr_device *device;
@@ -30,10 +31,36 @@ static void merge_block(const block *w, float *value, int32_t *index, const void
     fr_queue *queue = w->device->queue;
     void *scores = w->scores ? w->scores : w->merged;
     kernels->gemm(queue, scores, queries, as_real(w, w->corpus, corpus + first * d, n * d), NULL, rows, n, d, false,
-                  true, d, d, n, 1, 0);
+                  true, d, d, n, 1, 0, false);
     if (w->scores)
         kernels->to_f32(queue, w->merged, w->scores, rows * n);
     kernels->topk_merge(queue, value, index, w->merged, rows, n, n, first, k, skip);
+}
+
+/* A GPU has its own kernel; queries go in blocks only so that progress shows and memory stays bounded. */
+static bool on_device(fr_device *device, int32_t *index, float *similarity, const float *queries, const float *corpus,
+                      int64_t nq, int64_t nc, int64_t d, int64_t k, const int32_t *skip,
+                      bool (*progress)(void *context, int64_t rows), void *context)
+{
+    const float *c = fr_operand_begin(device, corpus, (size_t)(nc * d) * sizeof(float));
+    bool more = true;
+    for (int64_t i = 0; i < nq && more; i += DEVICE_QUERIES) {
+        int64_t rows = nq - i < DEVICE_QUERIES ? nq - i : DEVICE_QUERIES;
+        size_t bytes = (size_t)(rows * k) * sizeof(float);
+        const float *q = fr_operand_begin(device, queries + i * d, (size_t)(rows * d) * sizeof(float));
+        const int32_t *s = skip ? fr_operand_begin(device, skip + i, (size_t)rows * sizeof(int32_t)) : NULL;
+        float *value = fr_result_begin(device, similarity + i * k, bytes);
+        int32_t *best = fr_result_begin(device, index + i * k, bytes);
+        device->wide_kernels->knn(device->queue, value, best, q, c, rows, nc, d, k, s);
+        fr_result_end(device, similarity + i * k, value, bytes);
+        fr_result_end(device, index + i * k, best, bytes);
+        fr_operand_end(device, queries + i * d, q);
+        if (skip)
+            fr_operand_end(device, skip + i, s);
+        more = !progress || progress(context, i + rows);
+    }
+    fr_operand_end(device, corpus, c);
+    return more;
 }
 
 bool fr_knn(fr_device *device, int32_t *index, float *similarity, const float *queries, const float *corpus, int64_t nq,
@@ -42,6 +69,8 @@ bool fr_knn(fr_device *device, int32_t *index, float *similarity, const float *q
 {
     FR_CHECK(nq >= 0 && nc >= 0 && d > 0 && k > 0 && nc <= INT32_MAX, "nq %ld, nc %ld, d %ld, k %ld", (long)nq,
              (long)nc, (long)d, (long)k);
+    if (device->queue)
+        return on_device(device, index, similarity, queries, corpus, nq, nc, d, k, skip, progress, context);
     size_t real = fr_dtype_bytes(device->real);
     block w = {.device = device, .merged = device->allocate(device, QUERIES * CORPUS * sizeof(float))};
     if (device->real != FR_F32) {

@@ -13,7 +13,11 @@ typedef struct fr_dropout_key {
     int64_t first; /* global index of the first row in this batch */
 } fr_dropout_key;
 
-/* c = alpha op(a) op(b) + beta c + bias; rank-2 tensors; bias.data NULL = none. */
+/* Types: an operation takes its element type from its first tensor: the device's real inside the encoder, else wide.
+ * Statistics (mean, rstd, lse, norm) and gradients of parameters are always wide. */
+
+/* c = alpha op(a) op(b) + beta c + bias; rank-2 tensors; bias.data NULL = none. a and b of one type, c of that or (a
+ * gradient of a parameter) wide. */
 void fr_gemm(fr_tensor c, fr_tensor a, bool ta, fr_tensor b, bool tb, fr_tensor bias, double alpha, double beta);
 /* y (B, out) = x (B, in) w^T + bias, w (out, in) as in torch.nn.Linear. */
 void fr_linear_forward(fr_tensor y, fr_tensor x, fr_tensor w, fr_tensor bias);
@@ -35,15 +39,21 @@ void fr_embedding_forward(fr_tensor y, fr_tensor word, fr_tensor position, fr_te
 void fr_embedding_backward(fr_tensor dword, fr_tensor dposition, fr_tensor dtype, fr_tensor dy, fr_tensor ids,
                            fr_tensor cu);
 
-/* qkv (N, 3, H, D), out (N, H, D), lse (N, H) */
-void fr_attention_forward(fr_tensor out, fr_tensor lse, fr_tensor qkv, fr_tensor cu, double scale, fr_dropout_key key);
+/* qkv (N, 3, H, D), out (N, H, D), lse (N, H). longest: no sequence has more tokens; 0: find out, which only the host
+ * can (a device takes N). */
+void fr_attention_forward(fr_tensor out, fr_tensor lse, fr_tensor qkv, fr_tensor cu, int64_t longest, double scale,
+                          fr_dropout_key key);
 void fr_attention_backward(fr_tensor dqkv, fr_tensor dout, fr_tensor out, fr_tensor lse, fr_tensor qkv, fr_tensor cu,
-                           double scale, fr_dropout_key key);
+                           int64_t longest, double scale, fr_dropout_key key);
 
+/* y of x's type or wide; dy likewise. */
 void fr_pool_forward(fr_tensor y, fr_tensor x, fr_tensor cu, bool cls);
 void fr_pool_backward(fr_tensor dx, fr_tensor dy, fr_tensor cu, bool cls);
 void fr_l2norm_forward(fr_tensor y, fr_tensor norm, fr_tensor x);
 void fr_l2norm_backward(fr_tensor dx, fr_tensor dy, fr_tensor y, fr_tensor norm);
+
+/* y = x across types: between real and wide, or a plain copy. */
+void fr_cast(fr_tensor y, fr_tensor x);
 
 void fr_gather_rows(fr_tensor y, fr_tensor x, fr_tensor rows); /* rows (n) I64, checked on the CPU */
 void fr_axpy(fr_tensor y, fr_tensor x, double alpha);
@@ -66,7 +76,8 @@ typedef struct fr_adamw_step {
     int64_t step; /* 1 at the first */
     double grad_scale;
 } fr_adamw_step;
-void fr_adamw(fr_tensor w, fr_tensor m, fr_tensor v, fr_tensor g, fr_adamw_step step);
+/* copy (or FR_NONE): bf16, gets the new w rounded. */
+void fr_adamw(fr_tensor w, fr_tensor m, fr_tensor v, fr_tensor copy, fr_tensor g, fr_adamw_step step);
 double fr_sum_squares(fr_tensor x);
 void fr_pull(fr_tensor g, fr_tensor w, fr_tensor w0, double c); /* w0.data NULL = 0 */
 int64_t fr_find_nonfinite(fr_tensor x);

@@ -116,7 +116,7 @@ void fr_checkpoint_remove(const char *path)
 
 size_t fr_part_bytes(const fr_params *params)
 {
-    return (size_t)fr_params_total(params, true) * fr_dtype_bytes(params->device->real);
+    return (size_t)fr_params_total(params, true) * fr_dtype_bytes(params->device->wide);
 }
 
 static fr_tensor part_of(const fr_param *param, fr_part part)
@@ -145,4 +145,6 @@ void fr_part_set(const fr_params *params, fr_part part, const void *host)
             fr_tensor_set_raw(tensor, at);
             at += fr_tensor_bytes(&tensor);
         }
+    if (part == FR_PART_VALUE)
+        fr_params_refresh(params);
 }

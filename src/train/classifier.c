@@ -41,9 +41,9 @@ struct fr_classifier {
 
 static void layout(fr_classifier *c)
 {
-    fr_dtype real = c->params.device->real;
-    c->logits = fr_arena_tensor(c->arena, real, FR_SHAPE(c->most_rows, c->T));
-    c->dlogits = fr_arena_tensor(c->arena, real, FR_SHAPE(c->most_rows, c->T));
+    fr_dtype wide = c->params.device->wide;
+    c->logits = fr_arena_tensor(c->arena, wide, FR_SHAPE(c->most_rows, c->T));
+    c->dlogits = fr_arena_tensor(c->arena, wide, FR_SHAPE(c->most_rows, c->T));
     c->label = fr_arena_tensor(c->arena, FR_I32, FR_SHAPE(c->most_rows));
     c->pos_weight = fr_arena_tensor(c->arena, FR_F32, FR_SHAPE(c->T));
 }

@@ -24,10 +24,10 @@ fr_heads_shape fr_estimator_heads_shape(const fr_estimator *e, int64_t heads)
 
 static void layout(fr_estimator *e)
 {
-    fr_dtype real = e->params.device->real;
-    e->x = fr_arena_tensor(e->arena, real, FR_SHAPE(e->most_rows, e->training.d));
-    e->y = fr_arena_tensor(e->arena, real, FR_SHAPE(e->most_rows, e->M));
-    e->dy = fr_arena_tensor(e->arena, real, FR_SHAPE(e->most_rows, e->M));
+    fr_dtype wide = e->params.device->wide;
+    e->x = fr_arena_tensor(e->arena, wide, FR_SHAPE(e->most_rows, e->training.d));
+    e->y = fr_arena_tensor(e->arena, wide, FR_SHAPE(e->most_rows, e->M));
+    e->dy = fr_arena_tensor(e->arena, wide, FR_SHAPE(e->most_rows, e->M));
     e->target = fr_arena_tensor(e->arena, FR_F32, FR_SHAPE(e->most_rows, e->M));
 }
 

@@ -47,5 +47,7 @@ fr_status fr_params_save(const fr_params *params, fr_h5 *file, const char *group
 
 fr_status fr_params_restore(fr_params *params, fr_h5 *file, const char *group, const char *skip)
 {
-    return transfer_all(params, file, group, skip, false);
+    FR_TRY(transfer_all(params, file, group, skip, false));
+    fr_params_refresh(params);
+    return FR_OK;
 }

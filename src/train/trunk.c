@@ -71,14 +71,14 @@ fr_status fr_trunk_create(fr_trunk **trunk, fr_params *params, const fr_training
 
 static void layout(fr_trunk *t)
 {
-    fr_dtype real = t->params->device->real;
-    t->h = fr_arena_tensor(t->arena, real, FR_SHAPE(t->most_rows, t->d));
+    fr_dtype wide = t->params->device->wide;
+    t->h = fr_arena_tensor(t->arena, wide, FR_SHAPE(t->most_rows, t->d));
     if (!t->encoder)
-        t->x = fr_arena_tensor(t->arena, real, FR_SHAPE(t->most_rows, t->d));
+        t->x = fr_arena_tensor(t->arena, wide, FR_SHAPE(t->most_rows, t->d));
     if (t->trainable && (t->encoder || t->projection >= 0))
-        t->dh = fr_arena_tensor(t->arena, real, FR_SHAPE(t->most_rows, t->d));
+        t->dh = fr_arena_tensor(t->arena, wide, FR_SHAPE(t->most_rows, t->d));
     if (t->projection >= 0)
-        t->identity = fr_arena_tensor(t->arena, real, FR_SHAPE(t->d, t->d));
+        t->identity = fr_arena_tensor(t->arena, wide, FR_SHAPE(t->d, t->d));
 }
 
 void fr_trunk_commit(fr_trunk *t)
