@@ -1,91 +1,7 @@
 /* The report: self-contained, complete, and nothing in it is what a name wanted it to be. */
-#include "base/files.h"
-#include "base/memory.h"
-#include "eval/json.h"
-#include "finerouter/report.h"
-#include "test.h"
-
-#define EVIL "<script>alert('x')</script> \"q\" \\ `touch pwned` &amp; \n\xE4\xBD\xA0\xE5\xA5\xBD $(x) %s"
+#include "report_run.h"
 
 static char *folder, *page;
-
-static json_t *quality_and_cost(double quality, double cost)
-{
-    return json_pack("{s:o, s:o}", "quality", fr_json_number(quality), "cost", fr_json_number(cost));
-}
-
-static json_t *router(double quality, double cost, const char *setting)
-{
-    json_t *curve = json_array();
-    for (int p = 0; p < 3; p++) {
-        json_t *point = quality_and_cost(quality - .05 * p, cost / (p + 1));
-        json_object_set_new(point, "tolerance", json_real(.5 * p));
-        json_array_append_new(curve, point);
-    }
-    json_t *json = quality_and_cost(quality, cost);
-    json_object_set_new(json, "sources", json_pack("{s:f, s:f, s:n}", "plain", quality, EVIL, quality / 2, "empty"));
-    json_object_set_new(json, "quality_by_source", json_real(.75 * quality));
-    json_object_set_new(json, "regret", json_real(.9 - quality));
-    json_object_set_new(json, "gap_closed", json_real(.5));
-    json_object_set_new(json, "left_out", json_integer(2));
-    json_object_set_new(json, "setting", json_string(setting));
-    json_object_set_new(json, "vs_full",
-                        json_pack("{s:f, s:f, s:f, s:f}", "difference", .0123, "low", -.001, "high", .03, "p", .04));
-    json_object_set_new(json, "curve", curve);
-    return json;
-}
-
-static void write_run(const char *into, double cost)
-{
-    json_t *routers = json_object(), *models = json_object();
-    json_object_set_new(routers, "best_single", router(.6, 2 * cost, "model"));
-    json_object_set_new(routers, "oracle", router(.9, 3 * cost, ""));
-    json_object_set_new(routers, "full", router(.7, cost, "alpha = .4"));
-    json_object_set_new(routers, EVIL, router(.65, cost, EVIL));
-    json_object_set_new(models, "one", quality_and_cost(.6, 2 * cost));
-    json_object_set_new(models, EVIL, quality_and_cost(.5, cost));
-    json_t *metrics =
-        json_pack("{s:i, s:s, s:s, s:s, s:i, s:o, s:o, s:s}", "schema", 1, "version", "9.8.7", "encoder", EVIL,
-                  "device", "cpu", "seed", 7, "routers", routers, "single_models", models, "best_router", "full");
-    json_object_set_new(metrics, "data",
-                        json_pack("{s:s, s:i, s:{s:i, s:i, s:i}}", "hash", "c0ffee", "models", 2, "prompts", "train",
-                                  80, "dev", 10, "test", 10));
-    json_object_set_new(
-        metrics, "reference",
-        json_pack("{s:s, s:f, s:f}", "best_single", EVIL, "best_single_quality", .6, "oracle_quality", .9));
-    json_object_set_new(metrics, "seconds", json_pack("{s:f, s:f}", "discover", 1.25, "embed", 0.0));
-    json_object_set_new(metrics, "tasks", json_pack("{s:i, s:n}", "count", 2, "ari"));
-    char *path = fr_path_join(into, "metrics.json");
-    assert_ok(fr_json_write(path, metrics));
-    free(path);
-
-    json_t *cards = json_pack("{s:i, s:[s, s], s:[]}", "schema", 1, "models", "one", EVIL, "tasks");
-    for (int t = 0; t < 2; t++)
-        json_array_append_new(
-            json_object_get(cards, "tasks"),
-            json_pack("{s:i, s:s, s:i, s:[{s:s, s:s}], s:{s:i}, s:[s, s], s:[s], s:f, s:{s:f, s:n}, s:{s:f}, "
-                      "s:f, s:n}",
-                      "id", t, "name", EVIL, "size", 40 - t, "examples", "text", EVIL, "source", "plain", "mix", EVIL,
-                      30, "ranking", EVIL, "one", "candidates", "one", "coverage", .95, "mean", "one", .5, EVIL,
-                      "median", "one", 1.0, "cohesion_inside", .3, "cohesion_outside"));
-    path = fr_path_join(into, "cards.json");
-    assert_ok(fr_json_write(path, cards));
-    free(path);
-    path = fr_path_join(into, "config.yaml");
-    assert_ok(fr_file_write(path, "name: \"<script>\"\n", 17));
-    free(path);
-}
-
-static char *report(const char *into, const char *title)
-{
-    char *path = fr_path_join(into, "report.html"), *text;
-    size_t bytes;
-    assert_ok(fr_report_write(into, title));
-    assert_ok(fr_file_read(&text, &bytes, path, 0));
-    assert_int_equal(strlen(text), bytes);
-    free(path);
-    return text;
-}
 
 static int count(const char *text, const char *what)
 {
@@ -101,7 +17,7 @@ static int setup(void **state)
     folder = fr_path_join(test_folder(), "a run's \"folder\" & $(more)");
     if (fr_make_folders(folder) != FR_OK)
         return 1;
-    write_run(folder, .001);
+    write_run(folder, .001, 0);
     page = report(folder, EVIL);
     return 0;
 }
@@ -131,10 +47,10 @@ static void complete(void **state)
     (void)state;
     if (system("gnuplot --version > /dev/null 2>&1") != 0)
         skip();
-    assert_int_equal(count(page, "<svg"), 5);
-    assert_int_equal(count(page, "</svg>"), 5);
-    static const char *const names[] = {"curves", "curves-zoom", "sources", "task-sizes", "candidates"};
-    for (int i = 0; i < 5; i++) {
+    assert_int_equal(count(page, "<svg"), 4);
+    assert_int_equal(count(page, "</svg>"), 4);
+    static const char *const names[] = {"curves", "curves-zoom", "task-sizes", "candidates"};
+    for (int i = 0; i < 4; i++) {
         char *path = fr_format("%s/figures/%s.svg", folder, names[i]);
         assert_true(fr_file_exists(path));
         free(path);
@@ -163,7 +79,8 @@ static void content(void **state)
                                         "c0ffee",
                                         "9.8.7",
                                         "name: &quot;&lt;script&gt;&quot;",
-                                        "40 prompts, 1 candidates",
+                                        "40 prompts, 1 candidate<",
+                                        "39 prompts, 2 candidates<",
                                         "reused",
                                         "1.25",
                                         "alpha = .4",
@@ -178,13 +95,68 @@ static void content(void **state)
     assert_int_equal(count(page, "<div"), count(page, "</div>"));
 }
 
+/* Row "plain": best_single .6, oracle .9, full .7, EVIL .65. Mean without the oracle .65, farthest .05 from it. */
+static void shades(void **state)
+{
+    (void)state;
+    const char *row = strstr(page, "<tr><th>plain</th>"), *end = row ? strstr(row, "</tr>") : NULL;
+    assert_true(end != NULL);
+    static const char *const cells[] = {">0.600</td>", ">0.900</td>", ">0.700</td>"},
+                             *const styles[] = {" style=\"background:rgba(230,125,40,0.60)\"", "",
+                                                " style=\"background:rgba(50,130,220,0.60)\""};
+    for (int c = 0; c < 3; c++) {
+        char *cell = fr_format("<td class=\"n\"%s%s", styles[c], cells[c]), *hit = strstr(row, cell);
+        if (!hit || hit > end)
+            fail_msg("the row lacks %s: %.*s", cell, (int)(end - row), row);
+        free(cell);
+    }
+}
+
+/* -.001 .. .03 around .0123, drawn with .03 as 48% on either side of the middle. */
+static void intervals(void **state)
+{
+    (void)state;
+    assert_int_equal(count(page, "<span class=\"interval\"><i style=\"left:48.4%;width:49.6%\"></i>"
+                                 "<b style=\"left:69.7%\"></b></span>"),
+                     4);
+    assert_int_equal(count(page, "interval clear\""), 0);
+}
+
+/* Tasks that keep equally many models: a sentence, no chart with a single bar. */
+static void equal_candidates(void **state)
+{
+    (void)state;
+    char *into = fr_path_join(test_folder(), "equal"), *path = fr_path_join(into, "cards.json"), *text;
+    assert_ok(fr_make_folders(into));
+    write_run(into, .001, 0);
+    assert_int_equal(count(page, "Every task keeps"), 0);
+    json_t *cards = json_load_file(path, 0, NULL), *tasks = json_object_get(cards, "tasks");
+    json_array_remove(json_object_get(json_array_get(tasks, 1), "candidates"), 1);
+    assert_ok(fr_json_write(path, json_incref(cards)));
+    text = report(into, "");
+    assert_int_equal(count(text, "Every task keeps 1 of 2 models as candidates."), 1);
+    assert_int_equal(count(text, "candidates of a task (models)"), 0);
+    assert_true(count(text, "<th>Candidate</th>") == 2);
+    free(text);
+
+    for (size_t t = 0; t < 2; t++)
+        json_array_append_new(json_object_get(json_array_get(tasks, t), "candidates"), json_string(EVIL));
+    assert_ok(fr_json_write(path, cards));
+    text = report(into, "");
+    assert_int_equal(count(text, "Every task keeps all 2 models as candidates."), 1);
+    assert_int_equal(count(text, "<th>Candidate</th>"), 0);
+    free(text);
+    free(into);
+    free(path);
+}
+
 /* No cost known, no cards, no config, no gnuplot: the tables stand alone. */
 static void bare(void **state)
 {
     (void)state;
     char *into = fr_path_join(test_folder(), "bare"), *path = getenv("PATH") ? fr_strdup(getenv("PATH")) : NULL;
     assert_ok(fr_make_folders(into));
-    write_run(into, NAN);
+    write_run(into, NAN, 0);
     char *cards = fr_path_join(into, "cards.json"), *config = fr_path_join(into, "config.yaml");
     remove(cards);
     remove(config);
@@ -238,8 +210,13 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_foreign), cmocka_unit_test(complete),
-        cmocka_unit_test(content),         cmocka_unit_test(bare),
+        cmocka_unit_test(nothing_foreign),
+        cmocka_unit_test(complete),
+        cmocka_unit_test(content),
+        cmocka_unit_test(shades),
+        cmocka_unit_test(intervals),
+        cmocka_unit_test(equal_candidates),
+        cmocka_unit_test(bare),
         cmocka_unit_test(errors),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,12 +1,13 @@
 /* Cost-quality curves: routers as lines over the tolerance of the cost rule, single models as numbered points. */
 #include "report/figure.h"
+#include "report/html.h"
 #include "report/run.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 720, HEIGHT = 470, LEFT = 84, RIGHT = 22, TOP = 18, BOTTOM = 62 };
+enum { WIDTH = 440, HEIGHT = 380, LEFT = 76, RIGHT = 14, TOP = 12, BOTTOM = 56 };
 enum { MOST_NUMBERS = 64 }; /* with more single models than this the points stay without numbers */
 
 typedef struct point {
@@ -180,7 +181,7 @@ static void number_models(fr_buffer *script, const plot *all)
         }
         taken[placed++] = best;
         fr_buffer_addf(script,
-                       "set label '%zu' at screen %.5f, screen %.5f center font ',12' textcolor rgb '" FR_INK "'\n",
+                       "set label '%zu' at screen %.5f, screen %.5f center font ',13' textcolor rgb '" FR_INK "'\n",
                        m + 1, best.x / WIDTH, 1 - best.y / HEIGHT);
     }
 }
@@ -194,12 +195,18 @@ static void add_points(fr_buffer *script, const char *block, size_t number, cons
     fr_buffer_addf(script, "EOD\n");
 }
 
-static bool any_drawable(const series *s)
+/* Whether a point of it lies inside the plot area. */
+static bool in_sight(const plot *all, const series *s)
 {
     for (size_t p = 0; p < s->count; p++)
-        if (drawable(s->at[p]))
+        if (inside(all, s->at[p]))
             return true;
     return false;
+}
+
+static bool is_full(const series *s)
+{
+    return !strcmp(s->name, "full");
 }
 
 static void write_script(fr_buffer *script, const plot *all)
@@ -215,26 +222,47 @@ static void write_script(fr_buffer *script, const plot *all)
         add_points(script, "router", r, &all->router[r]);
     add_points(script, "model", 0, &all->model);
     fr_buffer_addf(script, "plot ");
-    for (size_t r = 0; r < all->routers; r++) {
+    for (size_t k = 0; k < 2 * all->routers; k++) { /* full last, on top of the others */
+        size_t r = k % all->routers;
         const series *s = &all->router[r];
-        if (s->count == 0)
+        if (s->count == 0 || is_full(s) != (k >= all->routers))
             continue;
         fr_buffer_addf(script,
                        "%s$router%zu with linespoints linecolor rgb '%s' linewidth %s dashtype %d pointtype 7 "
                        "pointsize .45 title ",
-                       comma, r, fr_figure_colour((int64_t)r), strcmp(s->name, "full") ? "1.8" : "3.4",
+                       comma, r, fr_figure_colour((int64_t)r), is_full(s) ? "3.4" : "1.8",
                        fr_report_is_bound(s->name) ? 2 : 1);
         fr_figure_text(script, s->name, 40);
         comma = ", \\\n     ";
     }
-    if (any_drawable(&all->model))
+    if (in_sight(all, &all->model))
         fr_buffer_addf(script,
                        "%s$model0 with points linecolor rgb '#808080' pointtype 12 pointsize .9 title 'single models'",
                        comma);
     fr_buffer_addf(script, "\n");
 }
 
-char *fr_report_curves(const report_run *run, bool zoom)
+/* Names what is in sight. */
+static void write_legend(fr_buffer *out, const plot *all)
+{
+    fr_buffer_addf(out, "<ul class=\"legend\">");
+    for (size_t r = 0; r < all->routers; r++) {
+        const series *s = &all->router[r];
+        if (!in_sight(all, s))
+            continue;
+        fr_buffer_addf(out, "<li><i class=\"%s\" style=\"border-color:%s\"></i>",
+                       is_full(s)                    ? "strong"
+                       : fr_report_is_bound(s->name) ? "dash"
+                                                     : "line",
+                       fr_figure_colour((int64_t)r));
+        fr_html_add(out, "%s</li>", s->name);
+    }
+    if (in_sight(all, &all->model))
+        fr_buffer_addf(out, "<li><i class=\"point\"></i>single models, by their numbers in the table</li>");
+    fr_buffer_addf(out, "</ul>");
+}
+
+char *fr_report_curves(const report_run *run, bool zoom, fr_buffer *legend)
 {
     plot all = collect(run, zoom);
     fr_buffer script = {0};
@@ -245,6 +273,7 @@ char *fr_report_curves(const report_run *run, bool zoom)
     if (some) {
         add_air(&all);
         write_script(&script, &all);
+        write_legend(legend, &all);
         svg = fr_figure_draw(&script, run->folder, zoom ? "curves-zoom" : "curves",
                              zoom ? "Cost and quality: upper part, without oracles" : "Cost and quality");
     }

@@ -3,15 +3,10 @@
 #include "report/run.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 static void number(fr_buffer *page, const report_run *run, const char *name, const char *format, const char *path)
 {
-    char text[64];
-    double value = fr_report_number(run->metrics, path);
-    snprintf(text, sizeof text, format, value);
-    fr_html_add(page, "<dt>%s</dt><dd>%s</dd>", name, isnan(value) ? "\xE2\x80\x93" : text);
+    fr_html_fact(page, name, format, fr_report_number(run->metrics, path));
 }
 
 static void text(fr_buffer *page, const report_run *run, const char *name, const char *path)
@@ -42,9 +37,24 @@ static void seconds(fr_buffer *page, const report_run *run)
     fr_buffer_addf(page, "</tbody></table></div>\n");
 }
 
+void fr_report_task_facts(fr_buffer *page, const report_run *run)
+{
+    fr_buffer_addf(page, "<dl>");
+    number(page, run, "Tasks", "%.0f", "tasks/count");
+    number(page, run, "Resolution", "%.3g", "tasks/resolution");
+    number(page, run, "Modularity", "%.4f", "tasks/modularity");
+    number(page, run, "Candidates per task", "%.2f", "tasks/mean_candidates");
+    number(page, run, "Training prompts without task", "%.4f", "tasks/others_train");
+    number(page, run, "Test prompts without task", "%.4f", "tasks/others_test");
+    number(page, run, "Classifier accuracy", "%.4f", "tasks/classifier_accuracy");
+    number(page, run, "Planted tasks, ARI", "%.4f", "tasks/ari");
+    number(page, run, "Planted tasks, NMI", "%.4f", "tasks/nmi");
+    fr_buffer_addf(page, "</dl>");
+}
+
 void fr_report_facts(fr_buffer *page, const report_run *run)
 {
-    fr_buffer_addf(page, "<h2 id=\"run\">Run</h2><div class=\"card\"><dl>");
+    fr_buffer_addf(page, "<h2 id=\"run\">Run</h2><div class=\"pair\"><div class=\"card\"><dl>");
     text(page, run, "finerouter", "version");
     text(page, run, "Device", "device");
     text(page, run, "Encoder", "encoder");
@@ -61,16 +71,9 @@ void fr_report_facts(fr_buffer *page, const report_run *run)
     number(page, run, "Threshold theta", "%.3g", "theta");
     number(page, run, "Mix alpha", "%.3g", "alpha");
     number(page, run, "Tolerance", "%.3g", "tolerance");
-    number(page, run, "Resolution", "%.3g", "tasks/resolution");
-    number(page, run, "Modularity", "%.4f", "tasks/modularity");
-    number(page, run, "Candidates per task", "%.2f", "tasks/mean_candidates");
-    number(page, run, "Training prompts without task", "%.4f", "tasks/others_train");
-    number(page, run, "Test prompts without task", "%.4f", "tasks/others_test");
-    number(page, run, "Classifier accuracy", "%.4f", "tasks/classifier_accuracy");
-    number(page, run, "Planted tasks, ARI", "%.4f", "tasks/ari");
-    number(page, run, "Planted tasks, NMI", "%.4f", "tasks/nmi");
     fr_buffer_addf(page, "</dl></div>\n");
     seconds(page, run);
+    fr_buffer_addf(page, "</div>\n");
     if (run->config)
         fr_html_add(page,
                     "<div class=\"card\"><details><summary>Configuration</summary><pre>%s</pre></details></div>\n",

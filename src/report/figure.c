@@ -58,10 +58,10 @@ void fr_figure_begin(fr_buffer *script, fr_figure_size size, const char *x, cons
     double w = size.width, h = size.height;
     fr_buffer_addf(script,
                    "set encoding utf8\n"
-                   "set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,15' rounded\n"
+                   "set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,14' rounded\n"
                    "set margins screen %.5f, screen %.5f, screen %.5f, screen %.5f\n"
                    "set border 3 linecolor rgb '" FR_INK "' linewidth 1\n"
-                   "set tics nomirror out scale .4 font ',13' textcolor rgb '" FR_INK "'\n"
+                   "set tics nomirror out scale .4 font ',14' textcolor rgb '" FR_INK "'\n"
                    "set grid linecolor rgb '#999999' linewidth .4 dashtype 3\n"
                    "unset key\n",
                    size.width, size.height, size.left / w, 1 - size.right / w, size.bottom / h, 1 - size.top / h);
@@ -162,4 +162,19 @@ char *fr_figure_draw(fr_buffer *script, const char *folder, const char *name, co
     free(picture_path);
     fr_buffer_close(script);
     return page;
+}
+
+bool fr_figure_add(fr_buffer *page, char *svg, const char *heading, const char *caption, const char *legend)
+{
+    if (!svg)
+        return false;
+    fr_buffer_addf(page, "<div class=\"card\"><figure>");
+    if (heading)
+        fr_html_add(page, "<h3>%s</h3>", heading);
+    fr_buffer_add(page, svg, strlen(svg));
+    if (legend)
+        fr_buffer_add(page, legend, strlen(legend));
+    fr_html_add(page, "<figcaption>%s</figcaption></figure></div>\n", caption);
+    free(svg);
+    return true;
 }

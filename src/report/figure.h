@@ -29,6 +29,10 @@ void fr_figure_begin(fr_buffer *script, fr_figure_size size, const char *x, cons
  */
 char *fr_figure_draw(fr_buffer *script, const char *folder, const char *name, const char *title);
 
+/* Adds a figure on a card to a page and releases it; nothing and false for NULL. heading and legend (markup) may be
+ * NULL. */
+bool fr_figure_add(fr_buffer *page, char *svg, const char *heading, const char *caption, const char *legend);
+
 /* Whether gnuplot can be started. */
 bool fr_figure_possible(void);
 

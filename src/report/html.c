@@ -55,3 +55,10 @@ void fr_html_number(fr_buffer *out, const char *format, double value)
     snprintf(text, sizeof text, format, value);
     fr_buffer_addf(out, "<td class=\"n\">%s</td>", isnan(value) ? "\xE2\x80\x93" : text);
 }
+
+void fr_html_fact(fr_buffer *out, const char *name, const char *format, double value)
+{
+    char text[128];
+    snprintf(text, sizeof text, format, value);
+    fr_html_add(out, "<dt>%s</dt><dd>%s</dd>", name, isnan(value) ? "\xE2\x80\x93" : text);
+}

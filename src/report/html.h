@@ -16,4 +16,7 @@ void fr_html_add(fr_buffer *out, const char *format, ...);
 /* Adds a table cell with a number, or a dash for NaN. format: for one double. */
 void fr_html_number(fr_buffer *out, const char *format, double value);
 
+/* Adds an entry of a list of facts, a dash for NaN. format: for one double. */
+void fr_html_fact(fr_buffer *out, const char *name, const char *format, double value);
+
 #endif

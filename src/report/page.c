@@ -13,15 +13,51 @@ bool fr_report_is_bound(const char *router)
     return !strcmp(router, "oracle") || !strcmp(router, "dataset_oracle");
 }
 
-static void difference_cell(fr_buffer *page, const json_t *router)
+bool fr_report_competes(const char *router)
 {
-    double d = fr_report_number(router, "vs_full/difference"), p = fr_report_number(router, "vs_full/p");
+    return !fr_report_is_bound(router) && strcmp(router, "cheapest") != 0 && strcmp(router, "random") != 0;
+}
+
+/* The widest interval of a router that competes: what the bars of the differences span on either side. */
+static double difference_reach(const report_run *run)
+{
+    const char *name;
+    json_t *router;
+    double reach = 0;
+    json_object_foreach(json_object_get(run->metrics, "routers"), name, router)
+    {
+        if (!fr_report_competes(name))
+            continue;
+        reach = fmax(reach, fabs(fr_report_number(router, "vs_full/low"))); /* fmax passes over NaN */
+        reach = fmax(reach, fabs(fr_report_number(router, "vs_full/high")));
+    }
+    return reach;
+}
+
+/* A difference's place on its bar in percent, zero in the middle, kept inside. */
+static double bar_place(double difference, double reach)
+{
+    return 50 + 48 * fmax(-1, fmin(1, difference / reach));
+}
+
+static void difference_cells(fr_buffer *page, const json_t *router, double reach)
+{
+    double d = fr_report_number(router, "vs_full/difference"), low = fr_report_number(router, "vs_full/low"),
+           high = fr_report_number(router, "vs_full/high"), p = fr_report_number(router, "vs_full/p");
     if (isnan(d)) {
         fr_buffer_addf(page, "<td class=\"n\">\xE2\x80\x93</td><td class=\"n\">\xE2\x80\x93</td>");
         return;
     }
-    fr_buffer_addf(page, "<td class=\"n\">%+.4f [%+.4f, %+.4f]</td><td class=\"n\">%.2g</td>", d,
-                   fr_report_number(router, "vs_full/low"), fr_report_number(router, "vs_full/high"), p);
+    fr_buffer_addf(page, "<td class=\"n\">%+.4f [%+.4f, %+.4f]", d, low, high);
+    if (reach > 0 && !isnan(low) && !isnan(high) && high >= -reach && low <= reach) {
+        double left = bar_place(low, reach), right = bar_place(high, reach);
+        fr_buffer_addf(page,
+                       "<span class=\"interval%s\"><i style=\"left:%.1f%%;width:%.1f%%\"></i>"
+                       "<b style=\"left:%.1f%%\"></b></span>",
+                       low > 0 || high < 0 ? " clear" : "", left, right - left, bar_place(d, reach));
+    }
+    fr_buffer_addf(page, "</td>");
+    fr_html_number(page, "%.2g", p);
 }
 
 static void quality_cell(fr_buffer *page, const json_t *router)
@@ -37,6 +73,7 @@ static void router_rows(fr_buffer *page, const report_run *run)
 {
     const char *best = fr_report_text(run->metrics, "best_router"), *name;
     json_t *router;
+    double reach = difference_reach(run);
     json_object_foreach(json_object_get(run->metrics, "routers"), name, router)
     {
         bool is_best = !strcmp(name, best);
@@ -51,7 +88,7 @@ static void router_rows(fr_buffer *page, const report_run *run)
         fr_html_number(page, "%.4g", 1000 * fr_report_number(router, "cost"));
         fr_html_number(page, "%.4f", fr_report_number(router, "regret"));
         fr_html_number(page, "%.1f%%", 100 * fr_report_number(router, "gap_closed"));
-        difference_cell(page, router);
+        difference_cells(page, router, reach);
         fr_html_number(page, "%.0f", fr_report_number(router, "left_out"));
         fr_buffer_addf(page, "</tr>\n");
     }
@@ -73,10 +110,10 @@ static void tiles(fr_buffer *page, const report_run *run)
     if (router) {
         fr_html_add(page, "<div class=\"card\"><span class=\"soft\">Best router</span><b>%s</b></div>", best);
         tile(page, "Its quality", "%.4f", fr_report_number(router, "quality"));
-        tile(page, "Its cost, USD per 1,000 prompts", "%.4g", 1000 * fr_report_number(router, "cost"));
+        tile(page, "Its cost, USD / 1k", "%.4g", 1000 * fr_report_number(router, "cost"));
     }
-    tile(page, "Best single model's quality", "%.4f", fr_report_number(run->metrics, "reference/best_single_quality"));
-    tile(page, "Oracle's quality", "%.4f", fr_report_number(run->metrics, "reference/oracle_quality"));
+    tile(page, "Best single model", "%.4f", fr_report_number(run->metrics, "reference/best_single_quality"));
+    tile(page, "Oracle", "%.4f", fr_report_number(run->metrics, "reference/oracle_quality"));
     tile(page, "Tasks", "%.0f", fr_report_number(run->metrics, "tasks/count"));
     fr_buffer_addf(page, "</div>\n");
 }
@@ -84,56 +121,24 @@ static void tiles(fr_buffer *page, const report_run *run)
 void fr_report_headline(fr_buffer *page, const report_run *run)
 {
     tiles(page, run);
-    fr_buffer_addf(page,
-                   "<h2 id=\"routers\">Routers</h2><div class=\"card wide\"><table><thead><tr><th>Router</th>"
-                   "<th class=\"n\">Quality</th><th class=\"n\">By source</th><th class=\"n\">USD / 1k prompts</th>"
-                   "<th class=\"n\">Regret</th><th class=\"n\">Gap closed</th>"
-                   "<th class=\"n\">full \xE2\x88\x92 router [95%% CI]</th><th class=\"n\">p</th>"
-                   "<th class=\"n\">Left out</th></tr></thead><tbody>\n");
+    fr_buffer_addf(
+        page,
+        "<h2 id=\"routers\">Routers</h2><div class=\"card wide\"><table><thead><tr><th>Router</th>"
+        "<th class=\"n\">Quality</th><th class=\"n\">By source</th><th class=\"n\">USD&nbsp;/&nbsp;1k prompts</th>"
+        "<th class=\"n\">Regret</th><th class=\"n\">Gap closed</th>"
+        "<th class=\"n\">full \xE2\x88\x92 router [95%% CI]</th><th class=\"n\">p</th>"
+        "<th class=\"n\">Left out</th></tr></thead><tbody>\n");
     router_rows(page, run);
     fr_html_add(
         page,
         "</tbody></table></div><p class=\"soft\">Quality: mean over test prompts; by source: mean over sources. "
         "Regret: distance to the best model of each prompt. Gap closed: share of the way from the best single "
-        "model (%s) to the oracle. p: paired bootstrap over prompts, two-sided. Left out: prompts whose chosen "
+        "model (%s) to the oracle. full \xE2\x88\x92 router: the difference in quality, its interval drawn around zero "
+        "and "
+        "blue where it excludes zero (not drawn far off). p: paired bootstrap over prompts, two-sided. Left out: "
+        "prompts whose chosen "
         "model was not observed. Bounds know the answers or the source and do not compete.</p>\n",
         fr_report_text(run->metrics, "reference/best_single"));
-}
-
-/* Adds a figure on a card and releases it; nothing for NULL. */
-static bool add_figure(fr_buffer *page, char *svg, const char *heading, const char *caption, const char *legend)
-{
-    if (!svg)
-        return false;
-    fr_html_add(page, "<div class=\"card\"><figure><h3>%s</h3><div class=\"wide\">", heading);
-    fr_buffer_add(page, svg, strlen(svg));
-    fr_buffer_addf(page, "</div>%s", legend);
-    fr_html_add(page, "<figcaption>%s</figcaption></figure></div>\n", caption);
-    free(svg);
-    return true;
-}
-
-static char *curve_legend(const report_run *run, bool zoom)
-{
-    fr_buffer out = {0};
-    const char *name;
-    json_t *router;
-    int64_t i = 0;
-    fr_buffer_addf(&out, "<ul class=\"legend\">");
-    json_object_foreach(json_object_get(run->metrics, "routers"), name, router)
-    {
-        const char *colour = fr_figure_colour(i++);
-        if (zoom && fr_report_is_bound(name))
-            continue;
-        fr_buffer_addf(&out, "<li><i class=\"%s\" style=\"border-color:%s\"></i>",
-                       !strcmp(name, "full")      ? "strong"
-                       : fr_report_is_bound(name) ? "dash"
-                                                  : "line",
-                       colour);
-        fr_html_add(&out, "%s</li>", name);
-    }
-    fr_buffer_addf(&out, "<li><i class=\"point\"></i>single models, numbered as in the table below</li></ul>");
-    return out.data;
 }
 
 static void single_models(fr_buffer *page, const report_run *run)
@@ -142,9 +147,9 @@ static void single_models(fr_buffer *page, const report_run *run)
     json_t *model;
     int64_t number = 0;
     fr_buffer_addf(page,
-                   "<div class=\"card wide\"><table><caption>Single models on the test prompts</caption><thead><tr>"
+                   "<div class=\"card wide fit\"><table><caption>Single models on the test prompts</caption><thead><tr>"
                    "<th class=\"n\">No.</th><th>Model</th><th class=\"n\">Quality</th>"
-                   "<th class=\"n\">USD / 1k prompts</th></tr></thead><tbody>\n");
+                   "<th class=\"n\">USD&nbsp;/&nbsp;1k prompts</th></tr></thead><tbody>\n");
     json_object_foreach(json_object_get(run->metrics, "single_models"), name, model)
     {
         fr_html_add(page, "<tr><td class=\"n\">%d</td><th>%s</th>", ++number, name);
@@ -162,44 +167,21 @@ void fr_report_figures(fr_buffer *page, const report_run *run)
         fr_buffer_addf(page,
                        "<p class=\"card\">gnuplot was not found when this page was made, so its figures are missing. "
                        "The tables hold the same numbers.</p>\n");
-    char *legend = curve_legend(run, false), *upper = curve_legend(run, true);
-    bool curves =
-        add_figure(page, run->drawing ? fr_report_curves(run, false) : NULL, "All routers",
-                   "Each point of a line is a tolerance of the cost rule: the cheapest model within that share of "
-                   "the score range below the best.",
-                   legend);
-    add_figure(page, run->drawing ? fr_report_curves(run, true) : NULL, "The upper part, without bounds",
-               "The same, near the best quality that a router without knowledge of the answers reaches.", upper);
+    fr_buffer legend = {0}, upper_legend = {0};
+    char *curves = run->drawing ? fr_report_curves(run, false, &legend) : NULL;
+    char *upper = run->drawing ? fr_report_curves(run, true, &upper_legend) : NULL;
     if (run->drawing && !curves)
         fr_buffer_addf(page, "<p class=\"card\">No cost is known, so there is no cost-quality curve.</p>\n");
-    free(legend);
-    free(upper);
+    fr_buffer_addf(page, "<div class=\"pair\">");
+    fr_figure_add(page, curves, "All routers",
+                  "Each point of a line is a tolerance of the cost rule: the cheapest model within that share of "
+                  "the score range below the best.",
+                  legend.data);
+    fr_figure_add(page, upper, "The upper part, without bounds",
+                  "The same, near the best quality that a router without knowledge of the answers reaches.",
+                  upper_legend.data);
+    fr_buffer_addf(page, "</div>\n");
+    fr_buffer_close(&legend);
+    fr_buffer_close(&upper_legend);
     single_models(page, run);
-}
-
-void fr_report_source_table(fr_buffer *page, const report_run *run)
-{
-    const char *name, *source;
-    json_t *router, *value, *routers = json_object_get(run->metrics, "routers");
-    const json_t *first = json_object_iter_value(json_object_iter(routers));
-    fr_buffer_addf(page, "<h2 id=\"sources\">Quality by source</h2>\n");
-    add_figure(
-        page, run->drawing ? fr_report_sources(run) : NULL, "Quality by source and router",
-        "Mean quality on the test prompts of each source (rows) for each router (columns). Blue: above the row's mean; "
-        "orange: below it.",
-        "");
-    fr_buffer_addf(page, "<div class=\"card wide\"><table><thead><tr><th>Source</th>");
-    json_object_foreach(routers, name, router) fr_html_add(page, "<th class=\"n\">%s</th>", name);
-    fr_buffer_addf(page, "</tr></thead><tbody>\n");
-    json_object_foreach(json_object_get(first, "sources"), source, value)
-    {
-        fr_html_add(page, "<tr><th>%s</th>", source);
-        json_object_foreach(routers, name, router)
-        {
-            const json_t *quality = json_object_get(json_object_get(router, "sources"), source);
-            fr_html_number(page, "%.3f", json_is_number(quality) ? json_number_value(quality) : NAN);
-        }
-        fr_buffer_addf(page, "</tr>\n");
-    }
-    fr_buffer_addf(page, "</tbody></table></div>\n");
 }

@@ -93,7 +93,7 @@ static void write_page(fr_buffer *page, const report_run *run, const char *title
               "<a href=\"#sources\">Sources</a><a href=\"#tasks\">Tasks</a><a href=\"#run\">Run</a></nav></header>\n");
     fr_report_headline(page, run);
     fr_report_figures(page, run);
-    fr_report_source_table(page, run);
+    fr_report_sources(page, run);
     fr_report_tasks(page, run);
     fr_report_facts(page, run);
     fr_buffer_addf(page, "</main></body></html>\n");
