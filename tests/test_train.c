@@ -253,6 +253,36 @@ static void test_out_of_fold(void **state)
     planted_close(&p);
 }
 
+/* Each prompt has a twin of the same text; 20 clusters, so that turns are i / 20 % 10. */
+static void test_deal_folds(void **state)
+{
+    (void)state;
+    planted p;
+    planted_open(&p, 400, 3, 20, 8, 2, FR_DEVICE_CPU);
+    int64_t fold[400], again[400], count[5] = {0};
+    for (int64_t i = 0; i < 400; i++)
+        p.data.text[i] = p.data.text[i / 2 * 2];
+    for (int dev = 0; dev < 2; dev++) {
+        fr_deal_folds(fold, &p.data, dev, 5, 1);
+        fr_deal_folds(again, &p.data, dev, 5, 1);
+        assert_memory_equal(fold, again, sizeof fold);
+        for (int64_t i = 0; i < 400; i++) {
+            int split = p.data.split[i];
+            assert_int_equal(fold[i] >= 0, split == FR_SPLIT_TRAIN || (dev && split == FR_SPLIT_DEV));
+            assert_int_equal(fold[i], fold[i / 2 * 2]);
+            assert_true(fold[i] < 5);
+        }
+    }
+    for (int64_t i = 0; i < 400; i++)
+        if (fold[i] >= 0)
+            count[fold[i]]++;
+    for (int f = 0; f < 5; f++)
+        assert_int_equal(count[f], 360 / 5); /* 180 pairs */
+    fr_deal_folds(again, &p.data, true, 5, 2);
+    assert_memory_not_equal(fold, again, sizeof fold);
+    planted_close(&p);
+}
+
 /* ---- phase 1 ---- */
 
 static void estimator_learns(int device, const char *hidden)
@@ -567,6 +597,7 @@ int main(void)
         cmocka_unit_test(test_classifier_others_and_sizes),
         cmocka_unit_test(test_classifier_files),
         cmocka_unit_test(test_out_of_fold),
+        cmocka_unit_test(test_deal_folds),
         cmocka_unit_test(test_estimator_learns),
         cmocka_unit_test(test_masked_and_test_rows),
         cmocka_unit_test(test_ridge),

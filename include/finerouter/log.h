@@ -11,8 +11,8 @@
 FR_NODISCARD fr_status fr_log_open(const char *path);
 void fr_log_close(void);
 
-/* 0 quiet, 1 normal, 2 verbose. Warnings and errors are always shown. */
-void fr_log_level(int level);
+/* 0 quiet, 1 normal, 2 verbose. Warnings and errors are always shown. Returns the level before. */
+int fr_log_level(int level);
 
 /* A line for the person, on stderr, and an event {"event":"info","text":...} in the log. */
 void fr_log(const char *format, ...) FR_PRINTF(1, 2);

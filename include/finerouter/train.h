@@ -72,6 +72,10 @@ FR_NODISCARD fr_status fr_classifier_logits(fr_classifier *classifier, float *lo
 FR_NODISCARD fr_status fr_classifier_apply(fr_classifier *classifier, float *logits, const float *embedding,
                                            const fr_tokens *tokens, int64_t count);
 
+/* Deals prompts into folds: fold (N) of every training prompt, with `dev` of every dev prompt too, else -1. Equal texts
+ * stay together. Seeded. */
+void fr_deal_folds(int64_t *fold, const fr_dataset *data, bool dev, int64_t folds, uint64_t seed);
+
 /* Out of fold: every training row's logits come from a frozen classifier that was trained without it (stage1.folds
  * folds by seed, equal texts together; dev rows watch with their labels); other rows' logits are NaN. logits (N, T).
  * Costs stage1.folds trainings. */

@@ -38,9 +38,11 @@ fr_status fr_log_open(const char *path)
     return FR_OK;
 }
 
-void fr_log_level(int new_level)
+int fr_log_level(int new_level)
 {
+    int old = level;
     level = new_level;
+    return old;
 }
 
 static void write_event(json_t *object, const char *event)

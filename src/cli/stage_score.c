@@ -1,4 +1,4 @@
-#include "stages.h"
+#include "choose.h"
 
 #include "base/memory.h"
 #include "finerouter/log.h"
@@ -6,24 +6,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-
-/* alpha on the dev split, of 0, .05, ... 1: of those that dev cannot tell from the best, the one nearest to .3, which did
- * well on every data set tried. */
-static double choose_alpha(const fr_dataset *data, const fr_products *products)
-{
-    enum { STEPS = 21, PRIOR = 6 };
-    double *cost = FR_NEW(double, data->M);
-    float *quality = FR_NEW(float, STEPS * data->N);
-    fr_expected_cost(cost, data);
-    for (int i = 0; i < STEPS; i++) {
-        fr_mix(products->score, products->s1, products->s2, data->N, data->M, i / (double)(STEPS - 1));
-        fr_routed_prompts(quality + i * data->N, products->score, products->s2, data, cost, FR_SPLIT_DEV);
-    }
-    double alpha = (double)fr_choose_plateau(quality, STEPS, data->N, PRIOR) / (STEPS - 1);
-    free(cost);
-    free(quality);
-    return alpha;
-}
 
 void fr_stage_score(fr_run *run, const fr_dataset *data, fr_products *products)
 {
@@ -34,7 +16,7 @@ void fr_stage_score(fr_run *run, const fr_dataset *data, fr_products *products)
     products->score = FR_NEW(float, data->N * data->M);
     fr_stage1_scores(products->s1, tasks->stage1, products->logits, products->assignment, data->N, tasks->T, data->M,
                      config->route.assignment, products->theta, config->route.temperature);
-    products->alpha = isnan(config->route.alpha) ? choose_alpha(data, products) : config->route.alpha;
+    fr_choose_alpha(data, products);
     fr_mix(products->score, products->s1, products->s2, data->N, data->M, products->alpha);
     fr_run_seconds(run, "score", fr_seconds() - began);
 }

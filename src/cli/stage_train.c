@@ -1,4 +1,4 @@
-#include "stages.h"
+#include "choose.h"
 
 #include "base/files.h"
 #include "base/memory.h"
@@ -152,7 +152,8 @@ static fr_status stage1_scores(fr_run *run, const fr_dataset *data, const fr_tra
 {
     fr_tasks *tasks = &products->tasks;
     double began = fr_seconds();
-    products->stage1_key = FR_KEY("stage1", STAGE1_VERSION, products->config, "S", run->device, products->tasks_key.hex);
+    products->stage1_key =
+        FR_KEY("stage1", STAGE1_VERSION, products->config, "S", run->device, products->tasks_key.hex);
     stage_files files = stage_open(run, "stage1", products->stage1_key);
     fr_h5 *file = NULL;
     fr_status status;
@@ -194,44 +195,6 @@ static fr_status classify(fr_run *run, const fr_dataset *data, const fr_texts *t
         status = stage1_scores(run, data, &training, start, products);
     free(start);
     return status;
-}
-
-/* ---- theta ---- */
-
-/* Dev quality of stage 1 alone at one theta. */
-static double theta_quality(const fr_dataset *data, const fr_products *products, const double *cost, double theta)
-{
-    const fr_tasks *tasks = &products->tasks;
-    const fr_config *config = products->config;
-    float *s1 = FR_NEW(float, data->N * data->M), *probability = FR_NEW(float, data->N);
-    int32_t *assignment = FR_NEW(int32_t, data->N);
-    fr_assign(assignment, probability, products->logits, data->N, tasks->T, theta);
-    fr_stage1_scores(s1, tasks->stage1, products->logits, assignment, data->N, tasks->T, data->M,
-                     config->route.assignment, theta, config->route.temperature);
-    double quality = fr_routed_quality(s1, NULL, data, cost, FR_SPLIT_DEV);
-    free(s1);
-    free(probability);
-    free(assignment);
-    return quality;
-}
-
-static void choose_theta(const fr_dataset *data, fr_products *products)
-{
-    static const double grid[] = {0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8};
-    enum { COUNT = sizeof grid / sizeof grid[0] };
-    products->theta = products->config->classifier.theta;
-    if (isnan(products->theta)) {
-        double quality[COUNT], *cost = FR_NEW(double, data->M);
-        fr_expected_cost(cost, data);
-        for (int i = 0; i < COUNT; i++)
-            quality[i] = theta_quality(data, products, cost, grid[i]);
-        products->theta = grid[fr_choose_smoothed(quality, COUNT)];
-        free(cost);
-    }
-    products->assignment = FR_NEW(int32_t, data->N);
-    products->probability = FR_NEW(float, data->N);
-    fr_assign(products->assignment, products->probability, products->logits, data->N, products->tasks.T,
-              products->theta);
 }
 
 /* ---- quality estimation ---- */
@@ -324,10 +287,24 @@ done:
     return status;
 }
 
-fr_status fr_stage_train(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products)
+fr_status fr_stage_models(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products)
 {
     FR_TRY(phase1(run, data, texts, products));
-    FR_TRY(classify(run, data, texts, products));
-    choose_theta(data, products);
+    return classify(run, data, texts, products);
+}
+
+fr_status fr_stage_heads(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products)
+{
+    products->assignment = FR_NEW(int32_t, data->N);
+    products->probability = FR_NEW(float, data->N);
+    fr_assign(products->assignment, products->probability, products->logits, data->N, products->tasks.T,
+              products->theta);
     return phase2(run, data, texts, products);
+}
+
+fr_status fr_stage_train(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products)
+{
+    FR_TRY(fr_stage_models(run, data, texts, products));
+    FR_TRY(fr_choose_theta(run, data, texts, products));
+    return fr_stage_heads(run, data, texts, products);
 }

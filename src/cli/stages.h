@@ -65,7 +65,7 @@ typedef struct fr_products {
     float *hidden;       /* (N, d) */
     float *general, *s2; /* (N, M) phase-1 and final quality estimates */
     float *s1, *score;   /* (N, M) */
-    double theta, alpha;
+    double theta, alpha; /* NaN: still open */
 } fr_products;
 void fr_products_close(fr_products *products);
 
@@ -76,9 +76,14 @@ FR_NODISCARD fr_status fr_stage_discover(fr_run *run, const fr_dataset *data, co
                                          fr_products *products);
 FR_NODISCARD fr_status fr_stage_train(fr_run *run, const fr_dataset *data, const fr_texts *texts,
                                       fr_products *products);
+/* Its two parts: all that does not depend on theta, and what does (assignment and phase 2, by products->theta). */
+FR_NODISCARD fr_status fr_stage_models(fr_run *run, const fr_dataset *data, const fr_texts *texts,
+                                       fr_products *products);
+FR_NODISCARD fr_status fr_stage_heads(fr_run *run, const fr_dataset *data, const fr_texts *texts,
+                                      fr_products *products);
 /* Stage-1 scores from the communities themselves (stage1.members: discovered). */
 void fr_stage1_of_members(fr_tasks *tasks, const fr_dataset *data, const fr_config *config);
-/* Assignment, s1, alpha on dev, score. */
+/* s1, score; alpha on dev where it is still open. */
 void fr_stage_score(fr_run *run, const fr_dataset *data, fr_products *products);
 
 /* With llm.url: names written by the endpoint in place of descriptions, their embeddings, and a tasks_key that holds

@@ -10,19 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* fold (N): a number for every training row, -1 for the rest. Groups of equal texts are dealt out in a seeded order. */
-static void deal(int64_t *fold, const fr_dataset *data, int64_t folds, uint64_t seed)
+void fr_deal_folds(int64_t *fold, const fr_dataset *data, bool dev, int64_t folds, uint64_t seed)
 {
     int64_t *group = FR_NEW(int64_t, data->N), *order = FR_NEW(int64_t, data->N);
     int64_t groups = fr_dataset_text_groups(group, data), used = 0;
-    /* Only groups with training rows take a place in the deal. */
+    int last = dev ? FR_SPLIT_DEV : FR_SPLIT_TRAIN;
+    /* Only groups with such rows take a place in the deal. */
     int64_t *number = FR_NEW(int64_t, groups);
     for (int64_t i = 0; i < data->N; i++)
-        if (data->split[i] == FR_SPLIT_TRAIN && number[group[i]] == 0)
+        if (data->split[i] <= last && number[group[i]] == 0)
             number[group[i]] = ++used;
-    fr_rng_permutation(order, used, seed, fr_stream("out of fold", (uint64_t)folds, 0));
+    fr_rng_permutation(order, used, seed, fr_stream("out of fold", (uint64_t)folds, dev));
     for (int64_t i = 0; i < data->N; i++)
-        fold[i] = data->split[i] == FR_SPLIT_TRAIN ? order[number[group[i]] - 1] % folds : -1;
+        fold[i] = data->split[i] <= last ? order[number[group[i]] - 1] % folds : -1;
     free(group);
     free(order);
     free(number);
@@ -66,7 +66,7 @@ fr_status fr_classifier_out_of_fold(float *logits, const fr_training *training, 
     if (T == 0)
         return FR_OK;
     int64_t *fold = FR_NEW(int64_t, N);
-    deal(fold, training->data, folds, (uint64_t)training->config->top.seed);
+    fr_deal_folds(fold, training->data, false, folds, (uint64_t)training->config->top.seed);
     fr_progress progress;
     if (!quiet)
         fr_progress_begin(&progress, "out-of-fold classifiers", "folds", folds);
