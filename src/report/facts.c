@@ -21,9 +21,9 @@ static void seconds(fr_buffer *page, const report_run *run)
     json_t *value;
     if (json_object_size(json_object_get(run->metrics, "seconds")) == 0)
         return;
-    fr_buffer_addf(page,
-                   "<div class=\"card wide\"><table><caption>Wall time of the stages</caption><thead><tr><th>Stage</th>"
-                   "<th class=\"n\">Seconds</th></tr></thead><tbody>\n");
+    fr_buffer_addf(page, "<div class=\"card\"><div class=\"wide\"><table><caption>Wall time of the "
+                         "stages</caption><thead><tr><th>Stage</th>"
+                         "<th class=\"n\">Seconds</th></tr></thead><tbody>\n");
     json_object_foreach(json_object_get(run->metrics, "seconds"), stage, value)
     {
         double took = json_is_number(value) ? json_number_value(value) : NAN;
@@ -34,7 +34,7 @@ static void seconds(fr_buffer *page, const report_run *run)
             fr_html_number(page, "%.2f", took);
         fr_buffer_addf(page, "</tr>\n");
     }
-    fr_buffer_addf(page, "</tbody></table></div>\n");
+    fr_buffer_addf(page, "</tbody></table></div></div>\n");
 }
 
 void fr_report_task_facts(fr_buffer *page, const report_run *run)

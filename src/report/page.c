@@ -69,6 +69,20 @@ static void quality_cell(fr_buffer *page, const json_t *router)
         fr_buffer_addf(page, "<td class=\"n\">%.4f \xC2\xB1 %.4f</td>", quality, deviation);
 }
 
+/* A router's setting, which may be broken after commas first. */
+static void setting(fr_buffer *page, const char *text)
+{
+    if (!*text)
+        return;
+    fr_buffer_addf(page, "<small>");
+    for (const char *comma; (comma = strstr(text, ", ")); text = comma + 2) {
+        char *part = fr_format("%.*s", (int)(comma - text), text);
+        fr_html_add(page, "<span>%s,</span> ", part);
+        free(part);
+    }
+    fr_html_add(page, "<span>%s</span></small>", text);
+}
+
 static void router_rows(fr_buffer *page, const report_run *run)
 {
     const char *best = fr_report_text(run->metrics, "best_router"), *name;
@@ -82,7 +96,8 @@ static void router_rows(fr_buffer *page, const report_run *run)
                        is_best                    ? "<span class=\"tag\">best</span>"
                        : fr_report_is_bound(name) ? "<span class=\"tag\">bound</span>"
                                                   : "");
-        fr_html_add(page, "<small>%s</small></th>", fr_report_text(router, "setting"));
+        setting(page, fr_report_text(router, "setting"));
+        fr_buffer_addf(page, "</th>");
         quality_cell(page, router);
         fr_html_number(page, "%.4f", fr_report_number(router, "quality_by_source"));
         fr_html_number(page, "%.4g", 1000 * fr_report_number(router, "cost"));
@@ -123,7 +138,7 @@ void fr_report_headline(fr_buffer *page, const report_run *run)
     tiles(page, run);
     fr_buffer_addf(
         page,
-        "<h2 id=\"routers\">Routers</h2><div class=\"card wide\"><table><thead><tr><th>Router</th>"
+        "<h2 id=\"routers\">Routers</h2><div class=\"card\"><div class=\"wide\"><table><thead><tr><th>Router</th>"
         "<th class=\"n\">Quality</th><th class=\"n\">By source</th><th class=\"n\">USD&nbsp;/&nbsp;1k prompts</th>"
         "<th class=\"n\">Regret</th><th class=\"n\">Gap closed</th>"
         "<th class=\"n\">full \xE2\x88\x92 router [95%% CI]</th><th class=\"n\">p</th>"
@@ -131,13 +146,11 @@ void fr_report_headline(fr_buffer *page, const report_run *run)
     router_rows(page, run);
     fr_html_add(
         page,
-        "</tbody></table></div><p class=\"soft\">Quality: mean over test prompts; by source: mean over sources. "
+        "</tbody></table></div></div><p class=\"soft\">Quality: mean over test prompts; by source: mean over sources. "
         "Regret: distance to the best model of each prompt. Gap closed: share of the way from the best single "
-        "model (%s) to the oracle. full \xE2\x88\x92 router: the difference in quality, its interval drawn around zero "
-        "and "
-        "blue where it excludes zero (not drawn far off). p: paired bootstrap over prompts, two-sided. Left out: "
-        "prompts whose chosen "
-        "model was not observed. Bounds know the answers or the source and do not compete.</p>\n",
+        "model (%s) to the oracle. full \xE2\x88\x92 router: difference in quality with its interval, blue where it "
+        "excludes zero, not drawn where far from zero. p: paired bootstrap over prompts, two-sided. Left out: "
+        "prompts whose chosen model was not observed. Bounds know the answers or the source and do not compete.</p>\n",
         fr_report_text(run->metrics, "reference/best_single"));
 }
 
@@ -146,10 +159,10 @@ static void single_models(fr_buffer *page, const report_run *run)
     const char *name;
     json_t *model;
     int64_t number = 0;
-    fr_buffer_addf(page,
-                   "<div class=\"card wide fit\"><table><caption>Single models on the test prompts</caption><thead><tr>"
-                   "<th class=\"n\">No.</th><th>Model</th><th class=\"n\">Quality</th>"
-                   "<th class=\"n\">USD&nbsp;/&nbsp;1k prompts</th></tr></thead><tbody>\n");
+    fr_buffer_addf(page, "<div class=\"card fit\"><div class=\"wide\"><table><caption>Single models on the test "
+                         "prompts</caption><thead><tr>"
+                         "<th class=\"n\">No.</th><th>Model</th><th class=\"n\">Quality</th>"
+                         "<th class=\"n\">USD&nbsp;/&nbsp;1k prompts</th></tr></thead><tbody>\n");
     json_object_foreach(json_object_get(run->metrics, "single_models"), name, model)
     {
         fr_html_add(page, "<tr><td class=\"n\">%d</td><th>%s</th>", ++number, name);
@@ -157,7 +170,7 @@ static void single_models(fr_buffer *page, const report_run *run)
         fr_html_number(page, "%.4g", 1000 * fr_report_number(model, "cost"));
         fr_buffer_addf(page, "</tr>\n");
     }
-    fr_buffer_addf(page, "</tbody></table></div>\n");
+    fr_buffer_addf(page, "</tbody></table></div></div>\n");
 }
 
 void fr_report_figures(fr_buffer *page, const report_run *run)

@@ -21,7 +21,7 @@ const char fr_report_style[] =
     /* Cards and how they stand. */
     ".card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:16px;margin:0 0 16px;"
     "min-width:0}"
-    ".numbers{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0 0}"
+    ".numbers{display:grid;grid-template-columns:repeat(6,minmax(0,1fr));gap:12px;margin:20px 0 0}"
     ".numbers .card{margin:0;padding:12px 16px;display:flex;flex-direction:column;justify-content:space-between}"
     ".numbers b{font-size:1.5rem;line-height:1.25;font-variant-numeric:tabular-nums}"
     ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:16px;"
@@ -38,9 +38,9 @@ const char fr_report_style[] =
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}tbody th{font-weight:500}"
     "thead th:first-child,tbody th:first-child{position:sticky;left:0;z-index:1;background:var(--card)}"
     "tbody th{white-space:normal;overflow-wrap:break-word;max-width:24em}"
-    "th small{display:block;white-space:normal;color:var(--soft);font-weight:400}"
+    "th small{display:block;white-space:normal;color:var(--soft);font-weight:400}th small span{display:inline-block}"
     "tr.best>*,tbody tr.best th:first-child{background:var(--mark);font-weight:600}"
-    ".tag{color:var(--accent);font-size:.8rem;margin-left:6px}"
+    ".tag{display:inline-block;color:var(--accent);font-size:.8rem;margin-left:6px}"
     ".heat thead th{white-space:normal;overflow-wrap:break-word;max-width:10em}.card>.soft:last-child{margin:8px 0 "
     "0}.heat td{border-bottom-color:var(--card)}"
     /* An interval around zero, which is the middle. */
@@ -68,6 +68,8 @@ const char fr_report_style[] =
     "dl{display:grid;grid-template-columns:minmax(8em,auto) minmax(0,1fr);gap:4px 16px;margin:0;font-size:.92rem}"
     "dt{color:var(--soft)}dd{margin:0}"
     "pre{margin:0;padding:12px 0;overflow-x:auto;font-size:.82rem;line-height:1.45}"
-    "@media(max-width:600px){main{padding:16px 10px 48px}.card,.numbers .card{padding:12px 10px}"
+    "@media(max-width:960px){.numbers{grid-template-columns:repeat(3,minmax(0,1fr))}}"
+    "@media(max-width:600px){.numbers{grid-template-columns:repeat(2,minmax(0,1fr))}main{padding:16px 10px "
+    "48px}.card,.numbers .card{padding:12px 10px}"
     ".task{padding-left:0}h2{margin-top:32px}tbody th{max-width:9.5em}th,td{padding:6px}thead th{white-space:normal}"
     "nav{gap:4px 12px;font-size:.95rem}}";
