@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 static const char key[] = "0123456789abcdef0123456789abcdef", other_key[] = "f123456789abcdef0123456789abcdef";
-static const char *folder;
+static const char *folder, *program; /* argv[0]: under valgrind /proc/self/exe is valgrind */
 
 /* ---- the child: trains one of the three things and writes what came out ---- */
 
@@ -83,10 +83,10 @@ static int child(char **argv)
 static pid_t start(const char *what, const char *device, const char *checkpoint, const char *out)
 {
     extern char **environ;
-    char *argv[] = {(char *)"test_checkpoint", (char *)"--train", (char *)what, (char *)device,
-                    (char *)checkpoint,        (char *)out,       NULL};
+    char *argv[] = {(char *)program,    (char *)"--train", (char *)what, (char *)device,
+                    (char *)checkpoint, (char *)out,       NULL};
     pid_t pid;
-    assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ), 0);
+    assert_int_equal(posix_spawnp(&pid, program, NULL, NULL, argv, environ), 0);
     return pid;
 }
 
@@ -102,7 +102,7 @@ static int stop_after(pid_t pid, const char *checkpoint, int times, int signal_n
 {
     struct stat before = {0}, now;
     stat(checkpoint, &before);
-    for (int turn = 0; turn < 100000 && times > 0; turn++) {
+    for (int turn = 0; turn < 500000 && times > 0; turn++) {
         nanosleep(&(struct timespec){0, 200000}, NULL);
         if (stat(checkpoint, &now) == 0 &&
             (now.st_ino != before.st_ino || now.st_mtim.tv_nsec != before.st_mtim.tv_nsec)) {
@@ -231,6 +231,7 @@ int main(int argc, char **argv)
 {
     if (argc == 6 && strcmp(argv[1], "--train") == 0)
         return child(argv);
+    program = argv[0];
     fr_log_level(0);
     folder = test_folder();
     const struct CMUnitTest tests[] = {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 static fr_device *cpu, *ref;
+static const char *program; /* argv[0]: under valgrind /proc/self/exe is valgrind */
 
 static fr_tensor place(fr_arena *arena, fr_dtype dtype, int rank, const int64_t *shape)
 {
@@ -34,8 +35,8 @@ static void test_device_errors(void **state)
 static void test_forced_isa(void **state)
 {
     (void)state;
-    char text[256], command[256];
-    snprintf(command, sizeof command, "FINEROUTER_ISA=base /proc/%d/exe --isa", (int)getpid());
+    char text[256], command[4200];
+    snprintf(command, sizeof command, "FINEROUTER_ISA=base '%s' --isa", program);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     assert_non_null(fgets(text, sizeof text, pipe));
@@ -277,6 +278,7 @@ static int teardown(void **state)
 
 int main(int argc, char **argv)
 {
+    program = argv[0];
     if (argc > 1 && strcmp(argv[1], "--isa") == 0) {
         if (setup(NULL))
             return 1;

@@ -73,7 +73,7 @@ static float *task_start(const fr_tasks *tasks, const fr_texts *texts)
     return start;
 }
 
-static fr_status classifier_fresh(fr_run *run, const fr_dataset *data, const fr_training *training, const float *start,
+static fr_status classifier_fresh(const fr_dataset *data, const fr_training *training, const float *start,
                                   fr_products *products, const stage_files *files)
 {
     const fr_tasks *tasks = &products->tasks;
@@ -89,7 +89,6 @@ static fr_status classifier_fresh(fr_run *run, const fr_dataset *data, const fr_
     FR_TRY(fr_h5_create(&file, files->result, "finerouter-classifier", TRAIN_VERSION));
     FR_TRY_GOTO(fr_classifier_save(products->classifier, file), fail);
     FR_TRY_GOTO(write_matrix(file, "/logits", products->logits, data->N, tasks->T), fail);
-    (void)run;
     return fr_h5_commit(file);
 fail:
     fr_h5_close(file);
@@ -188,7 +187,7 @@ static fr_status classify(fr_run *run, const fr_dataset *data, const fr_texts *t
     stage_files files = stage_open(run, "classifier", products->classifier_key);
     float *start = task_start(&products->tasks, texts);
     fr_status status = files.reused ? classifier_reused(data, &training, products, &files)
-                                    : classifier_fresh(run, data, &training, start, products, &files);
+                                    : classifier_fresh(data, &training, start, products, &files);
     fr_run_seconds(run, "classifier", files.reused ? 0 : fr_seconds() - began);
     stage_close(&files);
     if (status == FR_OK)
