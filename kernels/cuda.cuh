@@ -3,7 +3,7 @@
  * A foo.cu is the twin of foo.c: a template (or, for kernels that only exist in f32, a plain function) of the row's name
  * that launches kernels on the queue's stream and returns at once:
  *
- *     template <class T> __global__ void gelu_forward_kernel(T *y, const T *x, int64_t n) { ... }
+ *     template <class T> static __global__ void gelu_forward_kernel(T *y, const T *x, int64_t n) { ... }
  *     template <class T> static void gelu_forward(fr_queue *q, void *y, const void *x, int64_t n) { ... fr_launch(...); }
  *     FR_TRUNK(gelu_forward)
  *
