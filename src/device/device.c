@@ -152,6 +152,8 @@ fr_status fr_device_open(fr_device **device, int kind, int threads)
 
 void fr_device_close(fr_device *device)
 {
+    if (device && device->small)
+        device->release(device, device->small);
     if (device && device->close)
         device->close(device);
     free(device);

@@ -16,6 +16,8 @@ extern "C" {
 typedef enum fr_dtype { FR_F32, FR_F64, FR_BF16, FR_I32, FR_I64 } fr_dtype;
 size_t fr_dtype_bytes(fr_dtype dtype);
 
+enum { FR_SMALL_BYTES = 256 };
+
 typedef struct fr_device {
     int kind;      /* FR_DEVICE_CPU, FR_DEVICE_REF, FR_DEVICE_CUDA, ... (config.h); never AUTO */
     fr_dtype real; /* type of the encoder's activations and of the parameters it computes with */
@@ -23,6 +25,7 @@ typedef struct fr_device {
     const fr_kernels *kernels, *wide_kernels; /* for tensors of type real, of type wide; the same where these are */
     fr_queue *queue;                          /* NULL on the CPU */
     int threads;
+    void *small; /* room for results of up to FR_SMALL_BYTES (src/ops/check.c); NULL until first used */
     char description[160];                                     /* "cpu: f32 AVX2, 2 threads, oneDNN 2.6.3" */
     void *(*allocate)(struct fr_device *device, size_t bytes); /* 64-byte aligned, zeroed */
     void (*release)(struct fr_device *device, void *memory);

@@ -71,7 +71,13 @@ int64_t fr_want_sequences(const char *op, const fr_tensor *cu, const fr_device *
 
 void *fr_result_begin(fr_device *device, void *host, size_t bytes)
 {
-    return device->queue ? device->allocate(device, bytes) : host;
+    if (!device->queue)
+        return host;
+    if (bytes > FR_SMALL_BYTES)
+        return device->allocate(device, bytes);
+    if (!device->small)
+        device->small = device->allocate(device, FR_SMALL_BYTES);
+    return device->small;
 }
 
 void fr_result_end(fr_device *device, void *host, void *result, size_t bytes)
@@ -80,7 +86,8 @@ void fr_result_end(fr_device *device, void *host, void *result, size_t bytes)
         return;
     device->synchronize(device);
     device->copy_out(device, host, result, bytes);
-    device->release(device, result);
+    if (result != device->small)
+        device->release(device, result);
 }
 
 const void *fr_operand_begin(fr_device *device, const void *host, size_t bytes)

@@ -18,7 +18,7 @@ void fr_want_rank(const char *op, const char *name, const fr_tensor *tensor, int
 int64_t fr_want_sequences(const char *op, const fr_tensor *cu, const fr_device *device, int64_t N);
 
 /* Where a kernel may write a result for the host: `host` itself on the CPU, else memory of the device, which
- * fr_result_end copies back and releases. */
+ * fr_result_end copies back and releases. A result of up to FR_SMALL_BYTES allocates nothing; one at a time. */
 void *fr_result_begin(fr_device *device, void *host, size_t bytes);
 void fr_result_end(fr_device *device, void *host, void *result, size_t bytes);
 
