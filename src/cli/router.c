@@ -79,7 +79,7 @@ struct fr_router {
     fr_dataset models; /* only M, names and prices */
     char **model_names, **task_names;
     char *encoder_folder;
-    int64_t T, M, d, max_tokens;
+    int64_t T, M, d, max_tokens, batch_tokens;
     uint8_t *candidates;
     float *stage1;
     double *cost, theta, alpha, tolerance;
@@ -161,10 +161,10 @@ static fr_status open_encoder(fr_router *r, fr_h5 *file, const char *encoder)
                        (long long)r->d, fr_h5_path(file));
     FR_TRY(fr_tokenizer_open(&r->tokenizer, r->encoder_folder));
     r->max_tokens = shape.max_tokens;
-    int64_t batch =
-        r->config.encoder.batch_tokens > shape.max_tokens ? r->config.encoder.batch_tokens : shape.max_tokens;
+    int64_t batch = r->batch_tokens = fr_encoder_batch_tokens(&r->config, r->device, &shape, false);
     fr_params_create(&r->params, r->device);
     r->encoder = fr_encoder_create(&shape, &r->params, "", 0, batch, batch / 2);
+    FR_TRY(fr_encoder_check_memory(r->encoder));
     fr_params_commit(&r->params);
     fr_encoder_commit(r->encoder);
     return fr_encoder_load(r->encoder, r->encoder_folder);
@@ -288,9 +288,9 @@ fr_status fr_router_route(fr_router *router, fr_decisions *out, const char *cons
     float *embedding = FR_NEW(float, n * router->d), *logits = FR_NEW(float, n *T),
           *hidden = FR_NEW(float, n * router->d);
     fr_status status;
-    FR_TRY_GOTO(fr_encoder_embed(router->encoder, embedding, &tokens, n >= 1000 ? "embed prompts" : NULL,
-                                 router->config.encoder.batch_tokens),
-                done);
+    FR_TRY_GOTO(
+        fr_encoder_embed(router->encoder, embedding, &tokens, n >= 1000 ? "embed prompts" : NULL, router->batch_tokens),
+        done);
     FR_TRY_GOTO(fr_classifier_apply(router->classifier, logits, embedding, &tokens, n), done);
     fr_assign(out->task, out->probability, logits, n, T, router->theta);
     FR_TRY_GOTO(fr_estimator_hidden_apply(router->estimator, hidden, embedding, &tokens, n), done);

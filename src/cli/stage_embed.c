@@ -74,10 +74,10 @@ typedef struct open_encoder {
 
 static fr_status encoder_open(open_encoder *open, const fr_run *run, const fr_encoder_shape *shape, const char *folder)
 {
-    int64_t batch = run->config->encoder.batch_tokens;
-    open->batch = batch > shape->max_tokens ? batch : shape->max_tokens;
+    open->batch = fr_encoder_batch_tokens(run->config, run->device, shape, false);
     fr_params_create(&open->params, run->device);
     open->encoder = fr_encoder_create(shape, &open->params, "", 0, open->batch, open->batch / 2);
+    FR_TRY(fr_encoder_check_memory(open->encoder));
     fr_params_commit(&open->params);
     fr_encoder_commit(open->encoder);
     return fr_encoder_load(open->encoder, folder);

@@ -30,12 +30,25 @@ enum { SLOTS = 8 };
 const size_t SLOT_BYTES = size_t(1) << 20;
 const size_t FIRST_SCRATCH = size_t(64) << 20;
 
+/* What one key of fr_device_replay has come to. */
+struct record {
+    uint64_t key;
+    cudaGraphExec_t graph; /* NULL: not yet, or never */
+    int generation;        /* of the scratch block it was recorded with */
+    bool never;            /* could not be recorded */
+};
+
+enum { RECORDS = 2048 };
+
 /* The queue comes first: kernels get a pointer to it. */
 struct gpu {
     fr_queue queue;
     char *pinned; /* SLOTS of SLOT_BYTES */
     cudaEvent_t copied[SLOTS];
     int next;
+    int generation; /* grows with every new scratch block */
+    record *records;
+    int record_count;
 };
 
 fr_kernels f32_table, bf16_table;
@@ -97,6 +110,7 @@ void fr_queue_grow(fr_queue *q, size_t bytes)
         CUDA(cudaFree(q->scratch));
     q->scratch = static_cast<char *>(allocate_or_exit(size));
     q->scratch_bytes = size;
+    reinterpret_cast<gpu *>(q)->generation++;
 }
 
 static void cuda_zero(fr_device *device, void *memory, size_t bytes)
@@ -153,10 +167,63 @@ static void cuda_synchronize(fr_device *device)
     CUDA(cudaStreamSynchronize(gpu_of(device)->queue.stream));
 }
 
+static void cuda_memory(fr_device *device, size_t *free_bytes, size_t *total_bytes)
+{
+    (void)device;
+    CUDA(cudaMemGetInfo(free_bytes, total_bytes));
+}
+
+static record *record_of(gpu *g, uint64_t key)
+{
+    for (int i = 0; i < g->record_count; i++)
+        if (g->records[i].key == key)
+            return &g->records[i];
+    return nullptr;
+}
+
+/* Records what `run` launches; false where that does not work. */
+static bool capture(gpu *g, record *r, void (*run)(void *context), void *context)
+{
+    cudaGraph_t graph = nullptr;
+    if (r->graph)
+        CUDA(cudaGraphExecDestroy(r->graph));
+    r->graph = nullptr;
+    bool begun = cudaStreamBeginCapture(g->queue.stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess;
+    if (begun)
+        run(context);
+    bool good = begun && cudaStreamEndCapture(g->queue.stream, &graph) == cudaSuccess && graph &&
+                cudaGraphInstantiate(&r->graph, graph, 0) == cudaSuccess;
+    if (graph)
+        cudaGraphDestroy(graph);
+    (void)cudaGetLastError();
+    r->generation = g->generation;
+    return good;
+}
+
+/* The first call of a key runs: it makes the GEMM's plans and grows the scratch block, which must not happen while
+ * recording. The second records, the others replay. */
+static void cuda_replay(fr_device *device, uint64_t key, void (*run)(void *context), void *context)
+{
+    gpu *g = gpu_of(device);
+    record *r = record_of(g, key);
+    if (!r && g->record_count < RECORDS)
+        g->records[g->record_count++] = record{key, nullptr, -1, false};
+    else if (r && !r->never && (!r->graph || r->generation != g->generation))
+        r->never = !capture(g, r, run, context);
+    if (r && !r->never)
+        CUDA(cudaGraphLaunch(r->graph, g->queue.stream));
+    else
+        run(context);
+}
+
 static void cuda_close(fr_device *device)
 {
     gpu *g = gpu_of(device);
     CUDA(cudaStreamSynchronize(g->queue.stream));
+    for (int i = 0; i < g->record_count; i++)
+        if (g->records[i].graph)
+            cudaGraphExecDestroy(g->records[i].graph);
+    free(g->records);
     fr_gemm_plans_close(static_cast<fr_gemm_plans *>(g->queue.gemm));
     for (int i = 0; i < SLOTS; i++)
         cudaEventDestroy(g->copied[i]);
@@ -171,6 +238,8 @@ static gpu *gpu_create(const cudaDeviceProp *properties)
     gpu *g = static_cast<gpu *>(calloc(1, sizeof *g));
     FR_CHECK(g, "out of memory");
     CUDA(cudaStreamCreateWithFlags(&g->queue.stream, cudaStreamNonBlocking));
+    g->records = static_cast<record *>(calloc(RECORDS, sizeof *g->records));
+    FR_CHECK(g->records, "out of memory");
     CUDA(cudaMallocHost(&g->pinned, SLOTS * SLOT_BYTES));
     for (int i = 0; i < SLOTS; i++)
         CUDA(cudaEventCreateWithFlags(&g->copied[i], cudaEventDisableTiming));
@@ -225,6 +294,10 @@ static fr_status cuda_open(fr_device **device, int kind, int threads)
     d->zero = cuda_zero;
     d->synchronize = cuda_synchronize;
     d->close = cuda_close;
+    d->memory = cuda_memory;
+    d->replay = cuda_replay;
+    d->inference_tokens = 131072;
+    d->training_tokens = 65536;
     snprintf(d->description, sizeof d->description, "%s: %s, %.100s, %.0f GiB", bf16 ? "cuda-bf16" : "cuda",
              bf16 ? "encoder bf16, else f32" : "f32", properties.name,
              static_cast<double>(properties.totalGlobalMem) / 1073741824.0);

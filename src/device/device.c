@@ -135,6 +135,8 @@ fr_status fr_device_open(fr_device **device, int kind, int threads)
         .copy = host_copy,
         .zero = host_zero,
         .synchronize = host_synchronize,
+        .inference_tokens = FR_HOST_INFERENCE_TOKENS,
+        .training_tokens = FR_HOST_TRAINING_TOKENS,
     };
     d->wide_kernels = d->kernels;
     omp_set_num_threads(d->threads);
@@ -148,6 +150,14 @@ fr_status fr_device_open(fr_device **device, int kind, int threads)
         fr_log("device: auto found no GPU, takes %s", d->description);
     *device = d;
     return FR_OK;
+}
+
+void fr_device_replay(fr_device *device, uint64_t key, void (*run)(void *context), void *context)
+{
+    if (device->replay)
+        device->replay(device, key, run, context);
+    else
+        run(context);
 }
 
 void fr_device_close(fr_device *device)

@@ -16,7 +16,8 @@ extern "C" {
 typedef enum fr_dtype { FR_F32, FR_F64, FR_BF16, FR_I32, FR_I64 } fr_dtype;
 size_t fr_dtype_bytes(fr_dtype dtype);
 
-enum { FR_SMALL_BYTES = 256 };
+/* Workspace for backward is about 30 KiB a token and layer of 384 channels in f32. */
+enum { FR_SMALL_BYTES = 256, FR_HOST_INFERENCE_TOKENS = 8192, FR_HOST_TRAINING_TOKENS = 4096 };
 
 typedef struct fr_device {
     int kind;      /* FR_DEVICE_CPU, FR_DEVICE_REF, FR_DEVICE_CUDA, ... (config.h); never AUTO */
@@ -25,8 +26,8 @@ typedef struct fr_device {
     const fr_kernels *kernels, *wide_kernels; /* for tensors of type real, of type wide; the same where these are */
     fr_queue *queue;                          /* NULL on the CPU */
     int threads;
-    void *small; /* room for results of up to FR_SMALL_BYTES (src/ops/check.c); NULL until first used */
-    char description[160];                                     /* "cpu: f32 AVX2, 2 threads, oneDNN 2.6.3" */
+    void *small;           /* room for results of up to FR_SMALL_BYTES (src/ops/check.c); NULL until first used */
+    char description[160]; /* "cpu: f32 AVX2, 2 threads, oneDNN 2.6.3" */
     void *(*allocate)(struct fr_device *device, size_t bytes); /* 64-byte aligned, zeroed */
     void (*release)(struct fr_device *device, void *memory);
     void (*copy_in)(struct fr_device *device, void *to, const void *from_host, size_t bytes);
@@ -35,6 +36,11 @@ typedef struct fr_device {
     void (*zero)(struct fr_device *device, void *memory, size_t bytes);
     void (*synchronize)(struct fr_device *device);
     void (*close)(struct fr_device *device); /* NULL: nothing to give back but the struct */
+    /* Bytes free and in all; NULL on the host. */
+    void (*memory)(struct fr_device *device, size_t *free_bytes, size_t *total_bytes);
+    /* Runs `run`, whose kernel calls are the same ones each time for a key (fr_device_replay); NULL: no advantage. */
+    void (*replay)(struct fr_device *device, uint64_t key, void (*run)(void *context), void *context);
+    int64_t inference_tokens, training_tokens; /* tokens in a batch that use the device well */
 } fr_device;
 
 /* kind: an FR_DEVICE_ choice. AUTO takes cpu when there is no GPU and says so. threads 0 = all cores. cuda in a build
@@ -44,6 +50,11 @@ void fr_device_close(fr_device *device);
 
 /* The kernels for tensors of this type; FR_CHECKs that it is real or wide. */
 const fr_kernels *fr_device_kernels(const fr_device *device, fr_dtype dtype);
+
+/* Calls run(context). A GPU may record the kernels of the second call with a key and replay the record from then on
+ * without calling: work for one key must always be the same kernels on the same memory, with no copy from the host and
+ * no result read. Saves the time of hundreds of small launches. */
+void fr_device_replay(fr_device *device, uint64_t key, void (*run)(void *context), void *context);
 
 /* Backends that live outside this file: cuda.cu in builds with CUDA, tests/simt in test programs. Called before
  * fr_device_open. An opener's device starts as this file's host device would and overrides what differs; `close` (or

@@ -80,6 +80,8 @@ fr_encoder *fr_encoder_create(const fr_encoder_shape *shape, fr_params *params, 
     fr_encoder *encoder = FR_NEW(fr_encoder, 1);
     encoder->shape = *shape;
     encoder->params = params;
+    static uint64_t serial;
+    encoder->serial = ++serial;
     encoder->first_param = params->count;
     encoder->prefix_length = (int64_t)strlen(prefix);
     encoder->train_embeddings = trainable_layers < 0;
@@ -205,6 +207,65 @@ static void layout(fr_encoder *e)
         if (e->shape.cls)
             e->cls_d = real_tensor(e, B, C);
     }
+}
+
+int64_t fr_encoder_batch_tokens(const fr_config *config, const fr_device *device, const fr_encoder_shape *shape,
+                                bool training)
+{
+    int64_t tokens = config->encoder.batch_tokens;
+    if (tokens == 0)
+        tokens = training ? device->training_tokens : device->inference_tokens;
+    return larger(tokens, shape->max_tokens);
+}
+
+/* Bytes of the workspace for batches of N tokens and B sequences. */
+static size_t workspace(const fr_encoder *encoder, int64_t N, int64_t B)
+{
+    fr_encoder measured = *encoder;
+    measured.max_N = N;
+    measured.max_B = B;
+    measured.state = FR_NEW(fr_layer_state, encoder->shape.layers + 1);
+    measured.arena = fr_arena_create(encoder->params->device);
+    layout(&measured);
+    size_t bytes = fr_arena_bytes(measured.arena);
+    fr_arena_close(measured.arena);
+    free(measured.state);
+    return bytes;
+}
+
+fr_status fr_encoder_check_memory(const fr_encoder *encoder)
+{
+    const fr_params *params = encoder->params;
+    fr_device *device = params->device;
+    if (!device->memory)
+        return FR_OK;
+    size_t free_bytes, total_bytes, wide = fr_dtype_bytes(device->wide);
+    device->memory(device, &free_bytes, &total_bytes);
+    size_t parameters =
+        (size_t)params->elements * (wide + (device->real == device->wide ? 0 : fr_dtype_bytes(device->real))) +
+        3 * wide * (size_t)params->state_elements;
+    size_t need = parameters + workspace(encoder, encoder->max_N, encoder->max_B);
+    if (need <= free_bytes)
+        return FR_OK;
+    /* The workspace grows in proportion to the batch, but for a constant. */
+    size_t least = workspace(encoder, 1, 1);
+    double each = (double)(need - parameters - least) / (double)encoder->max_N;
+    double fits = ((double)free_bytes - (double)parameters - (double)least) / each;
+    const double GiB = 1073741824.0;
+    if (fits < (double)encoder->shape.max_tokens)
+        return fr_fail(
+            FR_FAILED,
+            "device: the encoder needs %.2f GiB (%.2f for its parameters) for batches of %lld tokens, %.2f of "
+            "%.2f GiB are free, and not even one prompt of %lld tokens fits; want a smaller encoder, "
+            "encoder.max_tokens or a GPU that nobody else uses",
+            (double)need / GiB, (double)parameters / GiB, (long long)encoder->max_N, (double)free_bytes / GiB,
+            (double)total_bytes / GiB, (long long)encoder->shape.max_tokens);
+    return fr_fail(
+        FR_FAILED,
+        "device: the encoder needs %.2f GiB (%.2f for its parameters) for batches of %lld tokens, %.2f of %.2f "
+        "GiB are free; want encoder.batch_tokens: %lld or less",
+        (double)need / GiB, (double)parameters / GiB, (long long)encoder->max_N, (double)free_bytes / GiB,
+        (double)total_bytes / GiB, (long long)(0.95 * fits));
 }
 
 void fr_encoder_commit(fr_encoder *encoder)

@@ -67,6 +67,14 @@ typedef struct fr_encoder_randomness {
     int64_t first_token; /* global index of the batch's first token, so that ranks draw what one device would */
 } fr_encoder_randomness;
 
+/* Most tokens in a batch: encoder.batch_tokens, or where that is 0 what suits the device; at least one whole prompt. */
+int64_t fr_encoder_batch_tokens(const fr_config *config, const fr_device *device, const fr_encoder_shape *shape,
+                                bool training);
+
+/* Between create and commit: whether a GPU has room for the workspace and for all parameters declared so far.
+ * FR_FAILED with what is needed, what is free, and the encoder.batch_tokens that would fit. */
+FR_NODISCARD fr_status fr_encoder_check_memory(const fr_encoder *encoder);
+
 /* ids (N) and cu (B + 1) on the host: sequence b is ids[cu[b]] .. ids[cu[b+1] - 1], none is empty. Fills h (B, C).
  * Keeps what backward needs of the trainable layers, no more. Allocates nothing. */
 void fr_encoder_forward(fr_encoder *encoder, fr_tensor h, const int32_t *ids, const int32_t *cu, int64_t B,

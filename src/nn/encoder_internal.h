@@ -30,6 +30,7 @@ typedef struct fr_layer_state {
 struct fr_encoder {
     fr_encoder_shape shape;
     fr_params *params;
+    uint64_t serial;                  /* of this process's encoders */
     int64_t first_param, param_count; /* ours in params, one after another */
     int64_t first_trainable;          /* layer; L when none is */
     bool train_embeddings;

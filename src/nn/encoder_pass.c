@@ -108,6 +108,27 @@ static int64_t check_batch(const fr_encoder *e, const int32_t *ids, const int32_
     return longest;
 }
 
+/* Where a forward of B sequences leaves the pooled vectors, before any normalisation. */
+static fr_tensor pooled_of(const fr_encoder *e)
+{
+    const fr_layer_state *last = &e->state[e->shape.layers - 1];
+    return top(e->only_first && last->y2.dtype == e->pooled.dtype ? last->y2 : e->pooled, e->B);
+}
+
+static void run_pass(void *context)
+{
+    fr_encoder *e = context;
+    fr_tensor x = forward_embeddings(e), pooled = pooled_of(e);
+    for (int64_t l = 0; l < e->shape.layers; l++)
+        x = forward_layer(e, l, x);
+    if (!e->only_first)
+        fr_pool_forward(pooled, x, batch_cu(e), e->shape.cls);
+    else if (x.data != pooled.data)
+        fr_cast(pooled, x);
+    if (e->shape.normalize)
+        fr_l2norm_forward(top(e->unit, e->B), top(e->norm, e->B), pooled);
+}
+
 fr_tensor fr_encoder_run(fr_encoder *encoder, const int32_t *ids, const int32_t *cu, int64_t B,
                          fr_encoder_randomness randomness)
 {
@@ -120,21 +141,12 @@ fr_tensor fr_encoder_run(fr_encoder *encoder, const int32_t *ids, const int32_t 
     fr_tensor_set_raw(top(e->ids, e->N), ids);
     fr_tensor_set_raw(batch_cu(e), cu);
 
-    fr_tensor x = forward_embeddings(e), pooled = top(e->pooled, B);
-    for (int64_t l = 0; l < e->shape.layers; l++)
-        x = forward_layer(e, l, x);
-    if (e->only_first && x.dtype == pooled.dtype)
-        pooled = x;
-    else if (e->only_first)
-        fr_cast(pooled, x);
+    if (B == 1 && randomness.p == 0) /* a single prompt: launching would take longer than computing */
+        fr_device_replay(e->params->device, e->serial << 32 | (uint64_t)e->N, run_pass, e);
     else
-        fr_pool_forward(pooled, x, batch_cu(e), e->shape.cls);
-    if (!e->shape.normalize)
-        return pooled;
-    fr_l2norm_forward(top(e->unit, B), top(e->norm, B), pooled);
-    return top(e->unit, B);
+        run_pass(e);
+    return e->shape.normalize ? top(e->unit, B) : pooled_of(e);
 }
-
 void fr_encoder_forward(fr_encoder *encoder, fr_tensor h, const int32_t *ids, const int32_t *cu, int64_t B,
                         fr_encoder_randomness randomness)
 {

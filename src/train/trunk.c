@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Most tokens in a training slice: workspace for backward is about 30 KiB a token and layer of 384 channels. */
-enum { TRAINING_TOKENS = 4096 };
-
 struct fr_trunk {
     const fr_training *training;
     fr_params *params;
@@ -35,13 +32,13 @@ static fr_status create_encoder(fr_trunk *t)
     int64_t layers = config->encoder.train == FR_TRAIN_FULL ? -1 : config->encoder.top_layers;
     if (layers > shape.layers)
         layers = shape.layers;
-    int64_t budget = t->trainable ? TRAINING_TOKENS : config->encoder.batch_tokens,
+    int64_t budget = fr_encoder_batch_tokens(config, t->params->device, &shape, t->trainable),
             whole = t->most_rows * shape.max_tokens;
-    t->most_tokens = whole < budget ? whole : budget > shape.max_tokens ? budget : shape.max_tokens;
+    t->most_tokens = whole < budget ? whole : budget;
     t->encoder = fr_encoder_create(&shape, t->params, "", t->trainable ? layers : 0, t->most_tokens, t->most_rows);
     t->ids = FR_NEW(int32_t, t->most_tokens);
     t->cu = FR_NEW(int32_t, t->most_rows + 1);
-    return FR_OK;
+    return fr_encoder_check_memory(t->encoder);
 }
 
 fr_status fr_trunk_create(fr_trunk **trunk, fr_params *params, const fr_training *training, bool frozen, bool trainable,
