@@ -27,7 +27,7 @@ memcheck() {
     [ "$1" != test_encoder_files ] || export FINEROUTER_ENCODER=/nonexistent
     say "memcheck $1"
     (cd "$folder" && valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
-        --trace-children=yes --trace-children-skip='/usr/*' --suppressions="$root/tests/sanitizers/valgrind.supp" "./$1")
+        --trace-children=yes --trace-children-skip='/usr/*' "./$1")
 }
 
 failed=()
