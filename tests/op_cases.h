@@ -1,6 +1,6 @@
-/* op_cases.h - every operation that has a backward, in one form: real inputs, real outputs, gradients. The first output
- * is the one that is differentiated. test_ops_gradients.c holds them against central differences,
- * test_kernels_variants.c holds every instruction set against ref. */
+/* op_cases.h - every operation that has a backward, in one form: inputs, outputs, gradients. The first output is the
+ * one that is differentiated. test_ops_gradients.c holds them against central differences, test_kernels_variants.c
+ * holds every instruction set against ref, simt/test_simt_ops.c every CUDA kernel. */
 #ifndef FR_TESTS_OP_CASES_H
 #define FR_TESTS_OP_CASES_H
 
@@ -13,7 +13,8 @@
 enum { OPERANDS = 5, SEQUENCES = 3 };
 
 typedef struct operand {
-    bool there, param; /* param: its gradient is added (+=) */
+    bool there, param; /* param: its gradient is added (+=), and of the wide type */
+    bool wide;         /* of the device's wide type, else of its real type */
     int rank;
     int64_t shape[4];
 } operand;
@@ -26,26 +27,29 @@ typedef struct op_case {
     void (*forward)(op_run *run);
     void (*backward)(op_run *run);
     bool loss; /* the first output is a loss: its gradient is 1 */
+    bool wide; /* it works on the wide type alone */
 } op_case;
 
 struct op_run {
     const op_case *op;
     fr_device *device;
-    fr_arena *arena;
+    void *memory[5 * OPERANDS]; /* of each tensor its own, without room behind it */
+    int memories;
     int64_t rows, width;
     operand in_spec[OPERANDS], out_spec[OPERANDS];
     fr_tensor in[OPERANDS], din[OPERANDS], out[OPERANDS], dout;
     fr_tensor cu, ids, label, pos_weight, target;
 };
 
-static inline operand operand_of(bool param, int rank, const int64_t *shape)
+static inline operand operand_of(bool param, bool wide, int rank, const int64_t *shape)
 {
-    operand spec = {.there = true, .param = param, .rank = rank};
+    operand spec = {.there = true, .param = param, .wide = wide, .rank = rank};
     memcpy(spec.shape, shape, (size_t)rank * sizeof(int64_t));
     return spec;
 }
-#define ACTIVATION(...) operand_of(false, FR_SHAPE(__VA_ARGS__))
-#define PARAMETER(...) operand_of(true, FR_SHAPE(__VA_ARGS__))
+#define ACTIVATION(...) operand_of(false, false, FR_SHAPE(__VA_ARGS__))
+#define STATISTIC(...) operand_of(false, true, FR_SHAPE(__VA_ARGS__))
+#define PARAMETER(...) operand_of(true, false, FR_SHAPE(__VA_ARGS__))
 
 static const fr_dropout_key CASE_KEY = {.p = 0.3, .seed = 11, .stream = 22, .first = 5};
 
@@ -96,8 +100,8 @@ static void layernorm_shapes(operand *in, operand *out, int64_t rows, int64_t wi
     in[3] = PARAMETER(width);
     out[0] = ACTIVATION(rows, width);
     out[1] = ACTIVATION(rows, width);
-    out[2] = ACTIVATION(rows);
-    out[3] = ACTIVATION(rows);
+    out[2] = STATISTIC(rows);
+    out[3] = STATISTIC(rows);
 }
 static void layernorm_forward(op_run *r)
 {
@@ -129,7 +133,7 @@ static void attention_shapes(operand *in, operand *out, int64_t rows, int64_t wi
 {
     in[0] = ACTIVATION(rows, 3, 2, width);
     out[0] = ACTIVATION(rows, 2, width);
-    out[1] = ACTIVATION(rows, 2);
+    out[1] = STATISTIC(rows, 2);
 }
 static void attention_forward(op_run *r)
 {
@@ -152,6 +156,11 @@ static void pool_shapes(operand *in, operand *out, int64_t rows, int64_t width)
 {
     in[0] = ACTIVATION(rows, width);
     out[0] = ACTIVATION(SEQUENCES, width);
+}
+static void pool_wide_shapes(operand *in, operand *out, int64_t rows, int64_t width)
+{
+    in[0] = ACTIVATION(rows, width);
+    out[0] = STATISTIC(SEQUENCES, width);
 }
 static void pool_mean_forward(op_run *r)
 {
@@ -256,47 +265,58 @@ static void head_out_backward(op_run *r)
     fr_head_out_backward(r->din[0], r->din[1], r->din[2], r->dout, r->in[0], r->in[1]);
 }
 
-#define CASE(op, shape)                                                                                                \
+#define CASE(op, shape, wide)                                                                                          \
     {                                                                                                                  \
-#op, shape##_shapes, op##_forward, op##_backward, false                                                        \
+#op, shape##_shapes, op##_forward, op##_backward, false, wide                                                  \
     }
 static const op_case op_cases[] = {
-    CASE(linear, linear),
-    CASE(gelu, plain),
-    CASE(dropout, plain),
-    CASE(layernorm, layernorm),
-    CASE(embedding, embedding),
-    CASE(attention, attention),
-    CASE(attention_dropout, attention),
-    CASE(pool_mean, pool),
-    CASE(pool_cls, pool),
-    CASE(l2norm, l2norm),
-    CASE(scale_bias, scale_bias),
-    {"bce", loss_shapes, bce_forward, bce_backward, true},
-    {"mse", loss_shapes, mse_forward, mse_backward, true},
-    CASE(head_bias, head_bias),
-    CASE(head_out, head_out),
+    CASE(linear, linear, false),
+    CASE(gelu, plain, false),
+    CASE(dropout, plain, false),
+    CASE(layernorm, layernorm, false),
+    CASE(embedding, embedding, false),
+    CASE(attention, attention, false),
+    CASE(attention_dropout, attention, false),
+    CASE(pool_mean, pool, false),
+    CASE(pool_cls, pool, false),
+    {"pool_mean to wide", pool_wide_shapes, pool_mean_forward, pool_mean_backward, false, false},
+    {"pool_cls to wide", pool_wide_shapes, pool_cls_forward, pool_cls_backward, false, false},
+    CASE(l2norm, l2norm, true),
+    CASE(scale_bias, scale_bias, true),
+    {"bce", loss_shapes, bce_forward, bce_backward, true, true},
+    {"mse", loss_shapes, mse_forward, mse_backward, true, true},
+    CASE(head_bias, head_bias, true),
+    CASE(head_out, head_out, true),
 };
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };
 
+static inline fr_tensor op_run_tensor(op_run *r, fr_dtype dtype, int rank, const int64_t *shape)
+{
+    fr_tensor tensor = {.device = r->device, .dtype = dtype, .rank = rank};
+    memcpy(tensor.shape, shape, (size_t)rank * sizeof(int64_t));
+    tensor.data = r->device->allocate(r->device, fr_tensor_bytes(&tensor));
+    r->memory[r->memories++] = tensor.data;
+    return tensor;
+}
+
 static inline void op_run_layout(op_run *r)
 {
-    fr_dtype real = r->device->real;
+    fr_dtype wide = r->device->wide, real = r->op->wide ? wide : r->device->real;
     for (int i = 0; i < OPERANDS; i++) {
         operand *in = &r->in_spec[i], *out = &r->out_spec[i];
         if (in->there) {
-            r->in[i] = fr_arena_tensor(r->arena, real, in->rank, in->shape);
-            r->din[i] = fr_arena_tensor(r->arena, real, in->rank, in->shape);
+            r->in[i] = op_run_tensor(r, in->wide ? wide : real, in->rank, in->shape);
+            r->din[i] = op_run_tensor(r, in->wide || in->param ? wide : real, in->rank, in->shape);
         }
         if (out->there)
-            r->out[i] = fr_arena_tensor(r->arena, real, out->rank, out->shape);
+            r->out[i] = op_run_tensor(r, out->wide ? wide : real, out->rank, out->shape);
     }
-    r->dout = fr_arena_tensor(r->arena, real, r->out_spec[0].rank, r->out_spec[0].shape);
-    r->cu = fr_arena_tensor(r->arena, FR_I32, FR_SHAPE(SEQUENCES + 1));
-    r->ids = fr_arena_tensor(r->arena, FR_I32, FR_SHAPE(r->rows));
-    r->label = fr_arena_tensor(r->arena, FR_I32, FR_SHAPE(r->rows));
-    r->pos_weight = fr_arena_tensor(r->arena, FR_F32, FR_SHAPE(r->width));
-    r->target = fr_arena_tensor(r->arena, FR_F32, FR_SHAPE(r->rows, r->width));
+    r->dout = op_run_tensor(r, r->out[0].dtype, r->out_spec[0].rank, r->out_spec[0].shape);
+    r->cu = op_run_tensor(r, FR_I32, FR_SHAPE(SEQUENCES + 1));
+    r->ids = op_run_tensor(r, FR_I32, FR_SHAPE(r->rows));
+    r->label = op_run_tensor(r, FR_I32, FR_SHAPE(r->rows));
+    r->pos_weight = op_run_tensor(r, FR_F32, FR_SHAPE(r->width));
+    r->target = op_run_tensor(r, FR_F32, FR_SHAPE(r->rows, r->width));
 }
 
 /* Fills with normal numbers that f32 holds exactly. */
@@ -343,9 +363,6 @@ static inline void op_run_open(op_run *r, const op_case *op, fr_device *device, 
 {
     *r = (op_run){.op = op, .device = device, .rows = rows, .width = width};
     op->shapes(r->in_spec, r->out_spec, rows, width);
-    r->arena = fr_arena_create(device);
-    op_run_layout(r);
-    fr_arena_commit(r->arena);
     op_run_layout(r);
     for (int i = 0; i < OPERANDS; i++)
         if (r->in_spec[i].there)
@@ -376,7 +393,8 @@ static inline void op_run_open(op_run *r, const op_case *op, fr_device *device, 
 
 static inline void op_run_close(op_run *r)
 {
-    fr_arena_close(r->arena);
+    for (int i = 0; i < r->memories; i++)
+        r->device->release(r->device, r->memory[i]);
 }
 
 #endif
