@@ -52,7 +52,6 @@ struct block_start {
     uint3 index;
 };
 static std::vector<block_start> blocks; /* of this launch */
-static const char *dynamic_begin;
 
 static void region_add(const void *memory, size_t bytes)
 {
@@ -105,9 +104,6 @@ static void on_block(size_t shared_bytes, const void *dynamic)
         if (first)
             region_add(simt_shared_begin, static_cast<size_t>(simt_shared_end - simt_shared_begin));
         first = false;
-        if (dynamic_begin)
-            region_remove(dynamic_begin);
-        dynamic_begin = static_cast<const char *>(dynamic);
         region_add(dynamic, shared_bytes);
     }
     block_epoch = ++epoch;

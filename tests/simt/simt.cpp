@@ -386,6 +386,8 @@ void launch(const char *name, const char *file, int line, dim3 grid, dim3 thread
                        static_cast<unsigned>(b / grid.x / grid.y)};
         run_block();
     }
+    if (race && dynamic)
+        race->released(dynamic);
     free(dynamic);
     kernel.name = nullptr;
     kernel.dynamic = nullptr;
