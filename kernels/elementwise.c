@@ -102,3 +102,22 @@ void FR_KERNEL(to_f32)(fr_queue *q, float *y, const void *x_, int64_t n)
     for (int64_t i = 0; i < n; i++)
         y[i] = (float)x[i];
 }
+
+void FR_KERNEL(column_sum)(fr_queue *q, void *dbias_, const void *dy_, int64_t m, int64_t n)
+{
+    (void)q;
+    real *dbias = dbias_;
+    const real *dy = dy_;
+    int64_t each = chunk_rows(m), chunks = chunk_count(m);
+    real *part = scratch_new(chunks * n, sizeof(real));
+#pragma omp parallel for schedule(static) if (m * n > PARALLEL_FROM)
+    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+        real *sum = part + chunk * n;
+        memset(sum, 0, (size_t)n * sizeof(real));
+        for (int64_t i = chunk * each; i < smaller(m, (chunk + 1) * each); i++)
+            add_row(sum, dy + i * n, n);
+    }
+    for (int64_t chunk = 0; chunk < chunks; chunk++)
+        add_row(dbias, part + chunk * n, n);
+    free(part);
+}
