@@ -8,8 +8,8 @@
  *      |<q, c> - <q^, c^>| = |<q - q^, c> + <q^, c - c^>| <= |q - q^| |c| + |q^| |c - c^|
  *      E = |q - q^| C + |q^| R + d 2^-21 (|q^| + |q - q^|) C,   C >= all |c|, R >= all |c - c^|,
  *
- *    whose last term holds the roundings of both scores (2^-23 for each of the d + d / 16 sums of the tensor cores, which
- *    truncate, and 2^-24 for each of the d of the f32 score).
+ *    whose last term holds the roundings of both scores (2^-23 for each of the d + d / 16 sums of the tensor cores,
+ * which truncate, and 2^-24 for each of the d of the f32 score).
  * 4. knn_exact.cuh repeats the queries without one. */
 #include "knn_exact.cuh"
 #include "knn_screen.cuh"
@@ -33,8 +33,8 @@ static __global__ void clear_kernel(knn_header *header)
 
 static const int ROUND_THREADS = 256;
 
-/* At least the norm whose f32 sum of squares is given: of n terms, each of which may have lost 2^-149. What is not finite
- * becomes infinity. */
+/* At least the norm whose f32 sum of squares is given: of n terms, each of which may have lost 2^-149. What is not
+ * finite becomes infinity. */
 static __device__ inline float norm_above(float squares, int64_t n)
 {
     float norm = sqrtf(squares) * (1.0f + static_cast<float>(n + 64) * 0x1p-23f) + static_cast<float>(n) * 0x1p-74f;
@@ -44,8 +44,8 @@ static __device__ inline float norm_above(float squares, int64_t n)
 /* rounded (rows, padded) = x (rows, d) in bf16, zeros behind; norm[i] >= |rounded row|, residual[i] >= |row - rounded|,
  * or their maxima to the header where these are NULL. */
 static __global__ void __launch_bounds__(ROUND_THREADS)
-round_kernel(fr_bf16 *rounded, float *norm, float *residual, knn_header *header, const float *x, int64_t rows, int64_t d,
-             int64_t padded)
+    round_kernel(fr_bf16 *rounded, float *norm, float *residual, knn_header *header, const float *x, int64_t rows,
+                 int64_t d, int64_t padded)
 {
     const int lane = threadIdx.x % FR_WARP;
     float most_norm = 0, most_residual = 0;
@@ -209,15 +209,17 @@ static __device__ inline void write_best(rank_memory<MOST> *m, float *value, int
 /* Steps 3: a warp per query. bars, norm, residual per query (bars: per part and query). */
 template <int MOST>
 static __global__ void __launch_bounds__(RANK_THREADS)
-rank_kernel(float *value, int32_t *index, knn_header *header, int32_t *repeated, const candidate *lists, const int *held,
-            const float *bars, int64_t capacity, int64_t parts, const float *norm, const float *residual,
-            const float *queries, const float *corpus, int64_t nq, int64_t d, int64_t k)
+    rank_kernel(float *value, int32_t *index, knn_header *header, int32_t *repeated, const candidate *lists,
+                const int *held, const float *bars, int64_t capacity, int64_t parts, const float *norm,
+                const float *residual, const float *queries, const float *corpus, int64_t nq, int64_t d, int64_t k)
 {
     __shared__ rank_memory<MOST> memory[RANK_WARPS];
     rank_memory<MOST> *m = &memory[threadIdx.x / FR_WARP];
     for (int64_t row = fr_thread_index() / FR_WARP; row < nq; row += fr_thread_count() / FR_WARP) {
-        float corpus_norm = __uint_as_float(header->corpus_norm), corpus_residual = __uint_as_float(header->corpus_residual);
-        float any_norm = (corpus_norm + corpus_residual) * (1 + 0x1p-20f), own = norm[row], own_residual = residual[row];
+        float corpus_norm = __uint_as_float(header->corpus_norm),
+              corpus_residual = __uint_as_float(header->corpus_residual);
+        float any_norm = (corpus_norm + corpus_residual) * (1 + 0x1p-20f), own = norm[row],
+              own_residual = residual[row];
         float error = own_residual * any_norm + own * corpus_residual +
                       static_cast<float>(d + 8) * 0x1p-21f * (own + own_residual) * any_norm;
         error = error * (1 + 0x1p-20f) + static_cast<float>(d) * 0x1p-126f;
@@ -318,8 +320,9 @@ static void screened(fr_queue *q, float *value, int32_t *index, const float *que
     knn_header *header = at<knn_header>(scratch, 0);
 
     fr_launch(q, clear_kernel, 1, 1, 0, header);
-    fr_launch(q, round_kernel, fr_blocks(q, nq * FR_WARP, ROUND_THREADS), ROUND_THREADS, 0, at<fr_bf16>(scratch, rounded),
-              at<float>(scratch, norm), at<float>(scratch, residual), header, queries, nq, d, padded);
+    fr_launch(q, round_kernel, fr_blocks(q, nq * FR_WARP, ROUND_THREADS), ROUND_THREADS, 0,
+              at<fr_bf16>(scratch, rounded), at<float>(scratch, norm), at<float>(scratch, residual), header, queries,
+              nq, d, padded);
     fr_launch(q, round_kernel, fr_blocks(q, nc * FR_WARP, ROUND_THREADS), ROUND_THREADS, 0,
               at<fr_bf16>(scratch, rounded_corpus), nullptr, nullptr, header, corpus, nc, d, padded);
     bool resident = screen_bytes(padded / CHUNK) <= static_cast<size_t>(q->shared_limit);
@@ -329,10 +332,10 @@ static void screened(fr_queue *q, float *value, int32_t *index, const float *que
               at<fr_bf16>(scratch, rounded_corpus), nq, nc, padded, resident, skip);
     fr_launch(q, rank_kernel<MOST>, fr_blocks(q, nq * FR_WARP, RANK_THREADS), RANK_THREADS, 0, value, index, header,
               at<int32_t>(scratch, repeated), at<candidate>(scratch, lists), at<int>(scratch, held),
-              at<float>(scratch, bars), CAPACITY, parts, at<float>(scratch, norm), at<float>(scratch, residual), queries,
-              corpus, nq, d, k);
-    exact(q, value, index, scratch, places, {&header->repeated, at<int32_t>(scratch, repeated), nq}, queries, corpus, nc,
-          d, k, skip);
+              at<float>(scratch, bars), CAPACITY, parts, at<float>(scratch, norm), at<float>(scratch, residual),
+              queries, corpus, nq, d, k);
+    exact(q, value, index, scratch, places, {&header->repeated, at<int32_t>(scratch, repeated), nq}, queries, corpus,
+          nc, d, k, skip);
 }
 
 static void knn(fr_queue *q, float *value, int32_t *index, const float *queries, const float *corpus, int64_t nq,

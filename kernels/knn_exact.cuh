@@ -1,6 +1,6 @@
 /* knn_exact.cuh - the f32 half of knn.cu: exact scores of all the corpus, for the queries of a list that the host does
- * not know. Every f32 score of knn.cu is the chain of fused multiply-adds over d in its order, whichever kernel computes
- * it. */
+ * not know. Every f32 score of knn.cu is the chain of fused multiply-adds over d in its order, whichever kernel
+ * computes it. */
 #ifndef FR_KNN_EXACT_CUH
 #define FR_KNN_EXACT_CUH
 
@@ -80,8 +80,8 @@ static __device__ inline void exact_scores(float score[EXACT_EACH][EXACT_SPREAD]
 
 /* The top-k of every work item: value, index (items, EXACT_ROWS, k). */
 static __global__ void __launch_bounds__(EXACT_THREADS, 2)
-exact_kernel(float *value, int32_t *index, const float *queries, const float *corpus, exact_rows rows, int64_t nc,
-             int64_t d, int64_t k, const int32_t *skip, int64_t items)
+    exact_kernel(float *value, int32_t *index, const float *queries, const float *corpus, exact_rows rows, int64_t nc,
+                 int64_t d, int64_t k, const int32_t *skip, int64_t items)
 {
     static_assert(EXACT_EACH * EXACT_THREADS / FR_WARP == EXACT_ROWS, "eight queries per warp");
     __shared__ exact_memory m;
@@ -119,8 +119,8 @@ exact_kernel(float *value, int32_t *index, const float *queries, const float *co
 
 /* The result of each listed query from the lists of its work items, a warp each. */
 static __global__ void __launch_bounds__(EXACT_THREADS)
-exact_merge_kernel(float *value, int32_t *index, const float *part_value, const int32_t *part_index, exact_rows rows,
-                   int64_t nc, int64_t k, int64_t items)
+    exact_merge_kernel(float *value, int32_t *index, const float *part_value, const int32_t *part_index,
+                       exact_rows rows, int64_t nc, int64_t k, int64_t items)
 {
     const int lane = threadIdx.x % FR_WARP;
     const int64_t count = exact_count(rows), tiles = (count + EXACT_ROWS - 1) / EXACT_ROWS;

@@ -1,9 +1,9 @@
 /* knn_screen.cuh - the screening of knn.cu: scores of bf16 rows by tensor cores, 256 queries x 128 corpus rows at a
  * time, of which each query keeps the best few dozen.
  *
- * A query has a bar and a list. What scores above the bar is appended to the list; when a list has grown long the bar is
- * raised so far that about KEEP entries stay. So everything that was dropped scores at most the final bar, and that is
- * all the caller relies on: which entries the list holds beyond that does not change its result. */
+ * A query has a bar and a list. What scores above the bar is appended to the list; when a list has grown long the bar
+ * is raised so far that about KEEP entries stay. So everything that was dropped scores at most the final bar, and that
+ * is all the caller relies on: which entries the list holds beyond that does not change its result. */
 #ifndef FR_KNN_SCREEN_CUH
 #define FR_KNN_SCREEN_CUH
 
@@ -45,9 +45,9 @@ static __device__ inline float order_float(unsigned order)
     return __uint_as_float(order & 0x80000000u ? order & 0x7fffffffu : ~order);
 }
 
-/* A bar that `least` to `most` of a warp's scores exceed, found by bisection; where so many are equal that there is none,
- * the lowest that fewer exceed. above(bar): how many of all scores exceed it. All scores are in low..high, and more than
- * `most` of them are there. */
+/* A bar that `least` to `most` of a warp's scores exceed, found by bisection; where so many are equal that there is
+ * none, the lowest that fewer exceed. above(bar): how many of all scores exceed it. All scores are in low..high, and
+ * more than `most` of them are there. */
 template <class F> static __device__ inline float find_bar(float low, float high, int least, int most, F above)
 {
     unsigned lo = float_order(low) - 1, hi = float_order(high);
@@ -66,8 +66,7 @@ template <class F> static __device__ inline float find_bar(float low, float high
 }
 
 /* One warp: raises a query's bar and closes up its list. */
-template <int KEEP, int CAPACITY>
-static __device__ inline void raise_bar(candidate *list, int *held, float *bar)
+template <int KEEP, int CAPACITY> static __device__ inline void raise_bar(candidate *list, int *held, float *bar)
 {
     enum { EACH = CAPACITY / FR_WARP };
     int lane = threadIdx.x % FR_WARP, n = *held;
@@ -187,8 +186,8 @@ static __device__ inline bool append(candidate *list, screen_memory *m, const fl
  * queries, corpus: bf16 rows of `padded` elements. */
 template <int KEEP, int CAPACITY>
 static __global__ void __launch_bounds__(SCREEN_THREADS, 1)
-screen_kernel(candidate *lists, int *held, float *bars, const fr_bf16 *queries, const fr_bf16 *corpus, int64_t nq,
-              int64_t nc, int64_t padded, bool resident, const int32_t *skip)
+    screen_kernel(candidate *lists, int *held, float *bars, const fr_bf16 *queries, const fr_bf16 *corpus, int64_t nq,
+                  int64_t nc, int64_t padded, bool resident, const int32_t *skip)
 {
     static_assert(CAPACITY % FR_WARP == 0 && CAPACITY - SCREEN_COLUMNS > KEEP + KEEP / 4, "room for a tile");
     const int limit = CAPACITY - SCREEN_COLUMNS;
@@ -208,8 +207,8 @@ screen_kernel(candidate *lists, int *held, float *bars, const fr_bf16 *queries, 
     int next_chunk = 0, next_stage = 0;
     auto fetch_next = [&]() {
         if (next_tile < last_tile) {
-            fetch<SCREEN_COLUMNS>(m->corpus + next_stage * CORPUS_CHUNK, corpus + next_chunk * CHUNK, next_tile * SCREEN_COLUMNS, nc,
-                                  padded);
+            fetch<SCREEN_COLUMNS>(m->corpus + next_stage * CORPUS_CHUNK, corpus + next_chunk * CHUNK,
+                                  next_tile * SCREEN_COLUMNS, nc, padded);
             if (!resident || next_tile == first_tile)
                 fetch<SCREEN_ROWS>(query_chunk + (resident ? next_chunk : next_stage) * QUERY_CHUNK,
                                    queries + next_chunk * CHUNK, first_row, nq, padded);
@@ -231,8 +230,8 @@ screen_kernel(candidate *lists, int *held, float *bars, const fr_bf16 *queries, 
             fr_copy_wait<STAGES - 2>();
             __syncthreads();
             fetch_next();
-            multiply(score, query_chunk + (resident ? chunk : stage) * QUERY_CHUNK, m->corpus + stage * CORPUS_CHUNK, row,
-                     column);
+            multiply(score, query_chunk + (resident ? chunk : stage) * QUERY_CHUNK, m->corpus + stage * CORPUS_CHUNK,
+                     row, column);
             stage = stage + 1 < STAGES ? stage + 1 : 0;
         }
         bool full = append<CAPACITY>(list, m, score, row + lane / 4, tile * SCREEN_COLUMNS + column + lane % 4 * 2, nc,

@@ -150,8 +150,8 @@ template <int LANES, int EACH> struct edge_group {
 
 template <int LANES, int EACH>
 static __global__ void __launch_bounds__(THREADS)
-rbo_kernel(float *rbo, const int32_t *edges, const int16_t *top, const double *powers, const unsigned *table, int64_t E,
-           int M, double p, bool corrected)
+    rbo_kernel(float *rbo, const int32_t *edges, const int16_t *top, const double *powers, const unsigned *table,
+               int64_t E, int M, double p, bool corrected)
 {
     const int most = LANES * EACH, groups = FR_WARP / LANES; /* of a warp */
     __shared__ common_model model[THREADS * EACH];
@@ -166,7 +166,8 @@ rbo_kernel(float *rbo, const int32_t *edges, const int16_t *top, const double *p
     g.lane = threadIdx.x % LANES;
     g.mask = LANES == FR_WARP ? FR_ALL_LANES : ((1u << LANES % 32) - 1) << (threadIdx.x % FR_WARP / LANES * LANES);
     g.M = M;
-    for (int64_t first = fr_thread_index() / FR_WARP * groups; first < E; first += fr_thread_count() / FR_WARP * groups) {
+    for (int64_t first = fr_thread_index() / FR_WARP * groups; first < E;
+         first += fr_thread_count() / FR_WARP * groups) {
         int64_t e = first + threadIdx.x % FR_WARP / LANES;
         bool there = e < E;
 #pragma unroll
@@ -196,8 +197,8 @@ static size_t block_bytes(int64_t M)
 }
 
 static __global__ void __launch_bounds__(THREADS)
-rbo_block_kernel(float *rbo, const int32_t *edges, const int16_t *top, const double *power, const unsigned *W, int64_t E,
-                 int M, double p, bool corrected)
+    rbo_block_kernel(float *rbo, const int32_t *edges, const int16_t *top, const double *power, const unsigned *W,
+                     int64_t E, int M, double p, bool corrected)
 {
     FR_DYNAMIC_SHARED(common_model, model);
     int *a = reinterpret_cast<int *>(model + M), *b = a + M;
@@ -255,8 +256,8 @@ template <int LANES, int EACH>
 static void by_groups(fr_queue *q, float *rbo, const int32_t *edges, const int16_t *top, const double *power,
                       const unsigned *W, int64_t E, int64_t M, double p, bool corrected)
 {
-    fr_launch(q, (rbo_kernel<LANES, EACH>), fr_blocks(q, E * LANES, THREADS), THREADS, 0, rbo, edges, top, power, W, E, M,
-              p, corrected);
+    fr_launch(q, (rbo_kernel<LANES, EACH>), fr_blocks(q, E * LANES, THREADS), THREADS, 0, rbo, edges, top, power, W, E,
+              M, p, corrected);
 }
 
 static void rbo(fr_queue *q, float *rbo, const int32_t *edges, const int16_t *top, const int16_t *bottom, int64_t E,

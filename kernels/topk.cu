@@ -4,8 +4,8 @@
 static const int THREADS = 128;
 
 static __global__ void __launch_bounds__(THREADS)
-topk_merge_kernel(float *value, int32_t *index, const float *scores, int64_t rows, int64_t n, int64_t stride,
-                  int64_t first, int64_t k, const int32_t *skip)
+    topk_merge_kernel(float *value, int32_t *index, const float *scores, int64_t rows, int64_t n, int64_t stride,
+                      int64_t first, int64_t k, const int32_t *skip)
 {
     int lane = threadIdx.x % FR_WARP;
     for (int64_t row = fr_thread_index() / FR_WARP; row < rows; row += fr_thread_count() / FR_WARP) {

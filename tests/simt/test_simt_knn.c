@@ -240,6 +240,38 @@ static void test_misordered_by_bf16(void **state)
     fr_simt_release(index);
 }
 
+/* Rows whose rounding hides that they are the best, in_query: by that of the query. Elements of 1 + 2^-8 - 2^-20 round
+ * to 1, so the last five rows score 64 in bf16 and 64.25 in truth; all others score 64 + j 2^-11 both ways. */
+static int run_hidden(int64_t others, bool in_query)
+{
+    enum { HALF = 64, D = 2 * HALF + 1, HIDDEN = 5 };
+    const int64_t nc = others + HIDDEN;
+    const float hidden = 1 + 0x1p-8f - 0x1p-20f;
+    float *query = floats(D), *corpus = floats(nc * D);
+    for (int j = 0; j < D; j++) {
+        query[j] = in_query && j < HALF ? hidden : 1;
+        for (int64_t c = 0; c < others; c++)
+            corpus[c * D + j] = j < HALF ? 0 : j < 2 * HALF ? 1 : (float)(c + 1) * 0x1p-11f;
+        for (int64_t c = others; c < nc; c++)
+            corpus[c * D + j] = j >= HALF ? 0 : in_query ? 1 : hidden;
+    }
+    int repeated = run(query, corpus, 1, nc, D, 5, false);
+    fr_simt_release(query);
+    fr_simt_release(corpus);
+    return repeated;
+}
+
+/* The bound has a part for the rounding of queries and one for that of the corpus; each alone decides here. Where
+ * nothing is dropped, it keeps the hidden rows among the candidates. */
+static void test_hidden_by_rounding(void **state)
+{
+    (void)state;
+    for (int in_query = 0; in_query < 2; in_query++) {
+        assert_int_equal(run_hidden(230, in_query), 1);
+        assert_int_equal(run_hidden(30, in_query), 0);
+    }
+}
+
 /* What the bound does not hold for is repeated: NaN, infinity, sums that overflow, squares that underflow. */
 static void test_extremes(void **state)
 {
@@ -335,11 +367,17 @@ static void test_topk_merge(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),     cmocka_unit_test(test_certified),
-        cmocka_unit_test(test_duplicates), cmocka_unit_test(test_duplicates_below),
-        cmocka_unit_test(test_below_bf16), cmocka_unit_test(test_misordered_by_bf16),
-        cmocka_unit_test(test_extremes),   cmocka_unit_test(test_exact_only),
-        cmocka_unit_test(test_backwards),  cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_certified),
+        cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_duplicates_below),
+        cmocka_unit_test(test_below_bf16),
+        cmocka_unit_test(test_misordered_by_bf16),
+        cmocka_unit_test(test_hidden_by_rounding),
+        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_exact_only),
+        cmocka_unit_test(test_backwards),
+        cmocka_unit_test(test_empty),
         cmocka_unit_test(test_topk_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
