@@ -89,6 +89,38 @@ static void test_against_brute_force(void **state)
     check_knn(cpu, 1300, 1300, 64, 20, true);
 }
 
+/* The row of the kernel table, which fr_knn takes on a GPU only. */
+static void check_kernel(const fr_kernels *kernels, int64_t nq, int64_t nc, int64_t d, int64_t k, bool self)
+{
+    float *corpus = unit_rows(nc, d, 1), *queries = self ? corpus : unit_rows(nq, d, 2);
+    int32_t *index = malloc((size_t)(nq * k) * 4), *skips = malloc((size_t)nq * 4);
+    float *similarity = malloc((size_t)(nq * k) * 4);
+    for (int64_t i = 0; i < nq; i++)
+        skips[i] = (int32_t)i;
+    kernels->knn(NULL, similarity, index, queries, corpus, nq, nc, d, k, self ? skips : NULL);
+    for (int64_t i = 0; i < nq; i++)
+        check_row(index + i * k, similarity + i * k, queries + i * d, corpus, nc, d, k, self ? skips[i] : -1);
+    if (!self)
+        free(queries);
+    free(corpus);
+    free(index);
+    free(skips);
+    free(similarity);
+}
+
+static void test_kernels(void **state)
+{
+    (void)state;
+    const fr_kernels *tables[] = {fr_kernels_cpu(), fr_kernels_ref()};
+    for (int i = 0; i < 2; i++) {
+        check_kernel(tables[i], 1, 1, 1, 1, false);
+        check_kernel(tables[i], 1, 1, 3, 2, true);
+        check_kernel(tables[i], 31, 31, 7, 40, true);
+        check_kernel(tables[i], 40, 700, 33, 20, false); /* more than one block of scores, the last cut short */
+        check_kernel(tables[i], 257, 257, 64, 5, true);
+    }
+}
+
 /* Identical rows: every similarity ties, so the smallest indices come, in order. */
 static void test_ties(void **state)
 {
@@ -164,10 +196,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_brute_force),
-        cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_progress_stops),
-        cmocka_unit_test(test_topk_merge),
+        cmocka_unit_test(test_against_brute_force), cmocka_unit_test(test_kernels),    cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_progress_stops),      cmocka_unit_test(test_topk_merge),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -244,7 +244,8 @@ void collective(const char *what, unsigned mask, void *argument, completion comp
         const thread *other = &threads[first + l];
         if (other->state == DONE)
             report_missing_lane(self, other);
-        if (other->state != IN_WARP || other->mask != mask || strcmp(other->what, what) != 0)
+        if (other->state != IN_WARP || other->mask != mask ||
+            (other->what != what && strcmp(other->what, what) != 0)) /* mostly the same literal */
             all = false;
         arguments[l] = other->argument;
     }
