@@ -31,6 +31,8 @@
 #define __forceinline__ inline __attribute__((always_inline))
 /* One block runs at a time, so a static variable serves all. shared.ld gathers those of all .cu files (their .bss). */
 #define __shared__ static
+/* Not the one of src/device/cuda.cu, which the library has in a build with CUDA. */
+#define fr_queue_grow fr_simt_queue_grow
 #define FR_DYNAMIC_SHARED(type, name) type *name = reinterpret_cast<type *>(simt::dynamic_shared())
 
 #include "simt_types.h"
