@@ -44,6 +44,7 @@ struct region {
 };
 
 static std::map<const char *, region> regions; /* by the end: upper_bound finds the one an address lies in */
+static std::multimap<size_t, cell *> unused; /* by size; what they hold is of earlier launches */
 static region *last_region;
 static uint32_t epoch = 1, launch_epoch, block_epoch;
 static uint32_t clocks[MOST_THREADS][WARP]; /* what each thread knows of its warp */
@@ -58,10 +59,18 @@ static void region_add(const void *memory, size_t bytes)
     if (bytes == 0)
         return;
     size_t size = bytes * sizeof(cell);
-    void *cells = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (cells == MAP_FAILED) {
-        perror("simt: shadow memory");
-        abort();
+    auto old = unused.lower_bound(size);
+    void *cells;
+    if (old != unused.end() && old->first <= 2 * size) {
+        size = old->first;
+        cells = old->second;
+        unused.erase(old);
+    } else {
+        cells = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (cells == MAP_FAILED) {
+            perror("simt: shadow memory");
+            abort();
+        }
     }
     const char *begin = static_cast<const char *>(memory);
     regions[begin + bytes] = {begin, begin + bytes, static_cast<cell *>(cells), size, is_shared(memory)};
@@ -73,7 +82,7 @@ static void region_remove(const void *memory)
     auto found = regions.upper_bound(static_cast<const char *>(memory));
     if (found == regions.end() || found->second.begin != memory)
         return;
-    munmap(found->second.cells, found->second.bytes);
+    unused.insert({found->second.bytes, found->second.cells});
     regions.erase(found);
     last_region = nullptr;
 }
@@ -93,22 +102,19 @@ static region *region_of(const char *memory)
 
 static void on_launch()
 {
+    static bool first = true;
+    if (first)
+        region_add(simt_shared_begin, static_cast<size_t>(simt_shared_end - simt_shared_begin));
+    first = false;
     launch_epoch = epoch + 1;
     blocks.clear();
 }
 
-static void on_block(size_t shared_bytes, const void *dynamic)
+static void on_block()
 {
-    if (blocks.empty()) {
-        static bool first = true;
-        if (first)
-            region_add(simt_shared_begin, static_cast<size_t>(simt_shared_end - simt_shared_begin));
-        first = false;
-        region_add(dynamic, shared_bytes);
-    }
     block_epoch = ++epoch;
     blocks.push_back({epoch, block_index});
-    for (unsigned t = 0; t < MOST_THREADS; t++) {
+    for (unsigned t = 0; t < block_dim.x * block_dim.y * block_dim.z; t++) {
         memset(clocks[t], 0, sizeof clocks[t]);
         clocks[t][t % WARP] = 1;
     }

@@ -324,7 +324,7 @@ static void run_block()
         fiber_start(&t->own, thread_entry);
     }
     if (race)
-        race->block(kernel.dynamic_bytes, kernel.dynamic);
+        race->block();
     unsigned warps = (thread_count + WARP - 1) / WARP;
     while (block.exited < thread_count) {
         bool any = false;
@@ -378,8 +378,10 @@ void launch(const char *name, const char *file, int line, dim3 grid, dim3 thread
         abort();
     kernel.dynamic = static_cast<unsigned char *>(dynamic);
     prepare_threads();
-    if (race)
+    if (race) {
+        race->allocated(dynamic, shared);
         race->launch();
+    }
     uint64_t blocks = static_cast<uint64_t>(grid.x) * grid.y * grid.z;
     for (uint64_t i = 0; i < blocks; i++) {
         uint64_t b = backwards ? blocks - 1 - i : i;

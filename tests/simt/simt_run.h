@@ -60,12 +60,12 @@ bool is_shared(const void *memory); /* static or dynamic shared memory */
 enum access_kind { READ, WRITE, ATOMIC, COPY_BEGINS };
 struct race_hooks {
     void (*launch)();
-    void (*block)(size_t shared_bytes, const void *dynamic);
+    void (*block)();
     void (*barrier)();
     void (*warp)(unsigned first_thread, unsigned mask);
     /* where: a file when line > 0, else a code address */
     void (*access)(unsigned thread, const void *memory, size_t bytes, access_kind kind, const void *where, int line);
-    void (*allocated)(void *memory, size_t bytes);
+    void (*allocated)(void *memory, size_t bytes); /* global, or dynamic shared memory */
     void (*released)(void *memory);
 };
 extern const race_hooks *race;
