@@ -11,7 +11,7 @@
  * data set's pipeline is not run several times for a choice that dev can make. */
 enum { DEV_IS_ENOUGH = 10000 };
 
-static const double thetas[FR_THETAS] = {0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8};
+static const double thetas[FR_THETAS] = {0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
 
 void fr_theta_qualities(double quality[FR_THETAS], const fr_dataset *on, const fr_products *products,
                         const double *cost)
@@ -32,6 +32,8 @@ void fr_theta_qualities(double quality[FR_THETAS], const fr_dataset *on, const f
 
 double fr_best_theta(const double quality[FR_THETAS])
 {
+    for (int k = 0; k < FR_THETAS; k++)
+        fr_log_event("theta", "theta=f quality=f", thetas[k], quality[k]);
     return thetas[fr_choose_smoothed(quality, FR_THETAS)];
 }
 

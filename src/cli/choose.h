@@ -11,7 +11,7 @@
 
 #include "stages.h"
 
-enum { FR_THETAS = 10 };
+enum { FR_THETAS = 12 };
 
 /* Routed quality of stage 1 alone at each theta tried, over the split FR_SPLIT_DEV of `on`; cost (M). */
 void fr_theta_qualities(double quality[FR_THETAS], const fr_dataset *on, const fr_products *products,

@@ -22,7 +22,8 @@ typedef struct held_out {
     fr_dataset all; /* the data, its split FR_SPLIT_DEV where there is a fold and FR_SPLIT_TEST elsewhere */
     double *cost;   /* (M) */
     double theta;
-    double quality[FR_THETAS]; /* summed over folds, weighted by their prompts */
+    double quality[FR_THETAS]; /* mean over the prompts of the folds; summed while they run */
+    int64_t prompts;
     float *s1, *s2;            /* (N, M) of prompts with a fold, else NaN */
     fr_progress progress;
 } held_out;
@@ -89,6 +90,7 @@ static void ask_theta(held_out *h, const fr_products *products, int64_t f)
     fr_theta_qualities(quality, &on, products, h->cost);
     for (int k = 0; k < FR_THETAS && prompts > 0; k++)
         h->quality[k] += (double)prompts * quality[k];
+    h->prompts += prompts;
     free(split);
 }
 
@@ -153,6 +155,8 @@ static fr_status compute(held_out *h)
     FR_TRY(fr_config_set(&h->config, "llm.url=")); /* tasks of a fold need no name */
     fr_progress_begin(&h->progress, "out of fold", "folds", h->config.route.choose_folds * (open ? 2 : 1));
     fr_status status = open ? all_folds(h) : FR_OK;
+    for (int k = 0; k < FR_THETAS && open; k++)
+        h->quality[k] /= (double)h->prompts;
     if (status == FR_OK && open)
         h->theta = fr_best_theta(h->quality);
     if (status == FR_OK)
