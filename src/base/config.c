@@ -342,5 +342,5 @@ void fr_config_apply_paper(fr_config *config)
     config->qe.task_head_init = FR_HEAD_INIT_GENERAL;
     config->qe.task_head_prior = 0;
     config->route.assignment = FR_HARD;
-    config->route.choose_by = FR_CHOOSE_DEV;
+    config->route.choose_by = FR_CHOOSE_ON_DEV;
 }

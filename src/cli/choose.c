@@ -7,10 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* A dev split of this many prompts chooses as well as all training prompts of a data set of the usual size, and a large
- * data set's pipeline is not run several times for a choice that dev can make. */
-enum { DEV_IS_ENOUGH = 10000 };
-
 static const double thetas[FR_THETAS] = {0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
 
 void fr_theta_qualities(double quality[FR_THETAS], const fr_dataset *on, const fr_products *products,
@@ -56,16 +52,14 @@ double fr_best_alpha(double *quality, const fr_dataset *on, const float *s1, con
     return (double)best / (STEPS - 1);
 }
 
-static bool by_folds(const fr_config *config, const fr_dataset *data)
+/* A trained encoder would be trained again for every fold: dev stands in. */
+static bool out_of_fold(const fr_config *config)
 {
-    int64_t *rows, dev = fr_split_rows(&rows, data, FR_SPLIT_DEV);
-    free(rows);
-    if (config->route.choose_by == FR_CHOOSE_DEV || (config->route.choose_by == FR_CHOOSE_AUTO && dev >= DEV_IS_ENOUGH))
-        return false;
-    if (config->encoder.train != FR_TRAIN_FROZEN)
+    bool wanted = config->route.choose_by == FR_CHOOSE_OUT_OF_FOLD, frozen = config->encoder.train == FR_TRAIN_FROZEN;
+    if (wanted && !frozen)
         fr_log("theta and alpha are chosen on dev: the encoder is trained, and out of fold it would be %lld times more",
                (long long)config->route.choose_folds);
-    return config->encoder.train == FR_TRAIN_FROZEN;
+    return wanted && frozen;
 }
 
 fr_status fr_choose_theta(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products)
@@ -73,7 +67,7 @@ fr_status fr_choose_theta(fr_run *run, const fr_dataset *data, const fr_texts *t
     const fr_config *config = products->config;
     products->theta = config->classifier.theta;
     products->alpha = config->route.alpha;
-    if ((isnan(products->theta) || isnan(products->alpha)) && by_folds(config, data))
+    if ((isnan(products->theta) || isnan(products->alpha)) && out_of_fold(config))
         return fr_choose_out_of_fold(run, data, texts, products);
     if (isnan(products->theta)) {
         double quality[FR_THETAS], *cost = FR_NEW(double, data->M);
