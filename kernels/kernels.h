@@ -55,7 +55,7 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
                            const int32_t *ids, const int32_t *cu, int64_t B, int64_t N, int64_t C))                    \
     /* Self attention inside each packed sequence. qkv (N, 3, H, D), out (N, H, D), lse (N, H) wide, log-sum-exp of    \
      * the scaled scores. longest: no sequence has more tokens. p: dropout of the probabilities, keyed by (first + n)  \
-     * * H + h (query row and head) and the key's position in its sequence. */                                                                                    \
+     * * H + h (query row and head) and the key's position in its sequence. */                                         \
     X(attention_forward,                                                                                               \
       (fr_queue * q, void *out, void *lse, const void *qkv, const int32_t *cu, int64_t B, int64_t N, int64_t H,        \
        int64_t D, double scale, int64_t longest, double p, uint64_t seed, uint64_t stream, int64_t first))             \
@@ -88,11 +88,11 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
     X(scale_bias_backward, (fr_queue * q, void *dx, void *ds, void *db, const void *dlogits, const void *x,            \
                             const void *s, int64_t B, int64_t T))                                                      \
     /* Multi-label cross-entropy with y[i,t] = (label[i] == t); label -1 has no positive.                              \
-     * loss[0] = scale * sum_it -(pos_weight[t] y log sigmoid(l) + (1-y) log sigmoid(-l)); dlogits its gradient (NULL: \
-     * loss only). loss is f64. */                                                                                     \
+     * loss[0] += scale * sum_it -(pos_weight[t] y log sigmoid(l) + (1-y) log sigmoid(-l)); dlogits its gradient       \
+     * (NULL: loss only). loss is f64. */                                                                                           \
     X(bce, (fr_queue * q, double *loss, void *dlogits, const void *logits, const int32_t *label,                       \
             const float *pos_weight, int64_t B, int64_t T, double scale))                                              \
-    /* loss[0] = scale * sum over entries with a target of (y - target)^2; dy its gradient, 0 where target is NaN      \
+    /* loss[0] += scale * sum over entries with a target of (y - target)^2; dy its gradient, 0 where target is NaN     \
      * (NULL: loss only). */                                                                                           \
     X(mse, (fr_queue * q, double *loss, void *dy, const void *y, const float *target, int64_t n, double scale))        \
     /* beta[m,h] = b1[m,h] + sum_k wu[m,h,k] u[m,k].  u (M,U), wu (M,H,U), b1, beta (M,H) */                           \
@@ -107,9 +107,12 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
                           int64_t B, int64_t M, int64_t H))                                                            \
     /* One AdamW step (Loshchilov & Hutter 2019) with the gradient taken times grad_scale:                             \
      *   m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  w -= lr (m / c1 / (sqrt(v / c2) + epsilon) + decay w), c1 = 1 - \
-     * b1^step, c2 = 1 - b2^step. copy (n) or NULL: w rounded to bf16; NULL on the CPU. */                             \
+     * b1^step, c2 = 1 - b2^step. copy (n) or NULL: w rounded to bf16; NULL on the CPU. squares (gates) or NULL: sums  \
+     * of squares of the gradients of the last steps, this one's last; unless all are finite nothing changes, and with \
+     * clip > 0 the gradient is also taken times min(1, clip / sqrt(squares[gates - 1])). */                           \
     X(adamw, (fr_queue * q, void *w, void *m, void *v, void *copy, const void *g, int64_t n, double lr, double b1,     \
-              double b2, double epsilon, double decay, int64_t step, double grad_scale))                               \
+              double b2, double epsilon, double decay, int64_t step, double grad_scale, const double *squares,         \
+              int64_t gates, double clip))                                                                             \
     /* out[0] = sum x^2 (f64), in a fixed order */                                                                     \
     X(sum_squares, (fr_queue * q, double *out, const void *x, int64_t n))                                              \
     /* g += c (w - w0); w0 NULL: c w.  The gradient of an L2 penalty c/2 |w - w0|^2. */                                \

@@ -45,7 +45,7 @@ void FR_KERNEL(bce)(fr_queue *q, double *loss, void *dlogits_, const void *logit
     double total = 0;
     for (int64_t i = 0; i < B; i++)
         total += part[i];
-    *loss = scale * total;
+    *loss += scale * total;
     free(part);
 }
 
@@ -71,6 +71,6 @@ void FR_KERNEL(mse)(fr_queue *q, double *loss, void *dy_, const void *y_, const 
     double total = 0;
     for (int64_t chunk = 0; chunk < chunks; chunk++)
         total += part[chunk];
-    *loss = scale * total;
+    *loss += scale * total;
     free(part);
 }

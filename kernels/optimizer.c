@@ -3,12 +3,18 @@
 #include "realmath.h"
 
 void FR_KERNEL(adamw)(fr_queue *q, void *w_, void *m_, void *v_, void *copy, const void *g_, int64_t n, double lr,
-                      double b1, double b2, double epsilon, double decay, int64_t step, double grad_scale)
+                      double b1, double b2, double epsilon, double decay, int64_t step, double grad_scale,
+                      const double *squares, int64_t gates, double clip)
 {
     (void)q;
     (void)copy;
     real *w = w_, *m = m_, *v = v_;
     const real *g = g_;
+    for (int64_t i = 0; squares && i < gates; i++)
+        if (!(squares[i] - squares[i] == 0)) /* not finite */
+            return;
+    if (squares && clip > 0 && sqrt(squares[gates - 1]) > clip)
+        grad_scale *= clip / sqrt(squares[gates - 1]);
     real keep1 = (real)b1, take1 = (real)(1 - b1), keep2 = (real)b2, take2 = (real)(1 - b2), factor = (real)grad_scale;
     /* lr (m / c1) / (sqrt(v / c2) + epsilon) = rate m / (sqrt(v) root + epsilon) */
     real rate = (real)(lr / (1 - pow(b1, (double)step))), root = (real)(1 / sqrt(1 - pow(b2, (double)step)));

@@ -46,18 +46,18 @@ static int64_t run_end(const fr_params *params, int64_t first)
     return end;
 }
 
-fr_status fr_optimizer_step(const fr_optimizer *optimizer, fr_params *params, int64_t step, double *norm)
+void fr_optimizer_launch(const fr_optimizer *optimizer, fr_params *params, int64_t step, fr_tensor squares)
 {
-    double length = fr_params_grad_norm(params);
-    if (norm)
-        *norm = length;
-    if (!isfinite(length))
-        return name_bad_gradient(params, step);
+    if (!params->grad_block.data)
+        return;
+    fr_sum_squares_into(fr_tensor_rows(squares, squares.shape[0] - 1, 1), params->grad_block);
     fr_adamw_step rule = {.beta1 = optimizer->beta1,
                           .beta2 = optimizer->beta2,
                           .epsilon = optimizer->epsilon,
                           .step = step + 1,
-                          .grad_scale = optimizer->clip > 0 && length > optimizer->clip ? optimizer->clip / length : 1};
+                          .grad_scale = 1,
+                          .squares = squares,
+                          .clip = optimizer->clip};
     for (int64_t first = 0, end; first < params->count; first = end) {
         const fr_param *a = &params->item[first];
         end = first + 1;
@@ -81,5 +81,20 @@ fr_status fr_optimizer_step(const fr_optimizer *optimizer, fr_params *params, in
         rule.decay = a->decay ? optimizer->decay : 0;
         fr_adamw(w, m, v, copy, g, rule);
     }
-    return FR_OK;
+}
+
+fr_status fr_optimizer_check(const fr_params *params, int64_t step, double squares)
+{
+    return isfinite(squares) ? FR_OK : name_bad_gradient(params, step);
+}
+
+fr_status fr_optimizer_step(const fr_optimizer *optimizer, fr_params *params, int64_t step, double *norm)
+{
+    fr_tensor squares = fr_device_scalar(params->device);
+    fr_tensor_zero(squares);
+    fr_optimizer_launch(optimizer, params, step, squares);
+    double sum = fr_scalar_get(squares);
+    if (norm)
+        *norm = sqrt(sum);
+    return fr_optimizer_check(params, step, sum);
 }

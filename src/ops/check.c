@@ -1,5 +1,7 @@
 #include "check.h"
 
+#include "ops.h"
+
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -69,15 +71,32 @@ int64_t fr_want_sequences(const char *op, const fr_tensor *cu, const fr_device *
     return longest;
 }
 
+static void *small_of(fr_device *device)
+{
+    if (!device->small)
+        device->small = device->allocate(device, FR_SMALL_BYTES);
+    return device->small;
+}
+
+fr_tensor fr_device_scalar(fr_device *device)
+{
+    return (fr_tensor){.data = small_of(device), .device = device, .dtype = FR_F64, .rank = 1, .shape = {1}};
+}
+
+double fr_scalar_get(fr_tensor scalar)
+{
+    double value;
+    fr_tensor_get_raw(scalar, &value);
+    return value;
+}
+
 void *fr_result_begin(fr_device *device, void *host, size_t bytes)
 {
     if (!device->queue)
         return host;
     if (bytes > FR_SMALL_BYTES)
         return device->allocate(device, bytes);
-    if (!device->small)
-        device->small = device->allocate(device, FR_SMALL_BYTES);
-    return device->small;
+    return small_of(device);
 }
 
 void fr_result_end(fr_device *device, void *host, void *result, size_t bytes)

@@ -63,20 +63,28 @@ void fr_adamw(fr_tensor w, fr_tensor m, fr_tensor v, fr_tensor copy, fr_tensor g
     if (copy.data)
         fr_want_count(__func__, "copy", &copy, device, FR_BF16, n);
     WANT_COUNT(g, device, n);
+    if (step.squares.data)
+        fr_want_count(__func__, "squares", &step.squares, device, FR_F64, fr_tensor_count(&step.squares));
     FR_CHECK(step.step >= 1, "step is %ld, want 1 at the first", (long)step.step);
     kernels->adamw(device->queue, w.data, m.data, v.data, copy.data, g.data, n, step.lr, step.beta1, step.beta2,
-                   step.epsilon, step.decay, step.step, step.grad_scale);
+                   step.epsilon, step.decay, step.step, step.grad_scale, step.squares.data,
+                   fr_tensor_count(&step.squares), step.clip);
 }
 
-double fr_sum_squares(fr_tensor x)
+void fr_sum_squares_into(fr_tensor sum, fr_tensor x)
 {
     OP_WIDE(x);
     int64_t n = fr_tensor_count(&x);
     WANT_COUNT(x, device, n);
-    double sum, *out = fr_result_begin(device, &sum, sizeof sum);
-    kernels->sum_squares(device->queue, out, x.data, n);
-    fr_result_end(device, &sum, out, sizeof sum);
-    return sum;
+    fr_want_count(__func__, "sum", &sum, device, FR_F64, 1);
+    kernels->sum_squares(device->queue, sum.data, x.data, n);
+}
+
+double fr_sum_squares(fr_tensor x)
+{
+    fr_tensor sum = fr_device_scalar(x.device);
+    fr_sum_squares_into(sum, x);
+    return fr_scalar_get(sum);
 }
 
 int64_t fr_find_nonfinite(fr_tensor x)

@@ -27,7 +27,8 @@ void fr_scale_bias_backward(fr_tensor dx, fr_tensor ds, fr_tensor db, fr_tensor 
     kernels->scale_bias_backward(device->queue, dx.data, ds.data, db.data, dlogits.data, x.data, s.data, B, T);
 }
 
-double fr_bce(fr_tensor dlogits, fr_tensor logits, fr_tensor label, fr_tensor pos_weight, double scale)
+void fr_bce_add(fr_tensor loss, fr_tensor dlogits, fr_tensor logits, fr_tensor label, fr_tensor pos_weight,
+                double scale)
 {
     WANT_RANK(logits, 2);
     OP_WIDE(logits);
@@ -40,13 +41,11 @@ double fr_bce(fr_tensor dlogits, fr_tensor logits, fr_tensor label, fr_tensor po
     const int32_t *t = label.data;
     for (int64_t i = 0; i < B && !device->queue; i++)
         FR_CHECK(t[i] >= -1 && t[i] < T, "label[%ld] is %d, want -1 .. %ld", (long)i, t[i], (long)(T - 1));
-    double loss, *out = fr_result_begin(device, &loss, sizeof loss);
-    kernels->bce(device->queue, out, dlogits.data, logits.data, label.data, pos_weight.data, B, T, scale);
-    fr_result_end(device, &loss, out, sizeof loss);
-    return loss;
+    fr_want_count(__func__, "loss", &loss, device, FR_F64, 1);
+    kernels->bce(device->queue, loss.data, dlogits.data, logits.data, label.data, pos_weight.data, B, T, scale);
 }
 
-double fr_mse(fr_tensor dy, fr_tensor y, fr_tensor target, double scale)
+void fr_mse_add(fr_tensor loss, fr_tensor dy, fr_tensor y, fr_tensor target, double scale)
 {
     OP_WIDE(y);
     int64_t n = fr_tensor_count(&y);
@@ -54,10 +53,24 @@ double fr_mse(fr_tensor dy, fr_tensor y, fr_tensor target, double scale)
         WANT_COUNT(dy, device, n);
     WANT_COUNT(y, device, n);
     fr_want_count(__func__, "target", &target, device, FR_F32, n);
-    double loss, *out = fr_result_begin(device, &loss, sizeof loss);
-    kernels->mse(device->queue, out, dy.data, y.data, target.data, n, scale);
-    fr_result_end(device, &loss, out, sizeof loss);
-    return loss;
+    fr_want_count(__func__, "loss", &loss, device, FR_F64, 1);
+    kernels->mse(device->queue, loss.data, dy.data, y.data, target.data, n, scale);
+}
+
+double fr_bce(fr_tensor dlogits, fr_tensor logits, fr_tensor label, fr_tensor pos_weight, double scale)
+{
+    fr_tensor loss = fr_device_scalar(logits.device);
+    fr_tensor_zero(loss);
+    fr_bce_add(loss, dlogits, logits, label, pos_weight, scale);
+    return fr_scalar_get(loss);
+}
+
+double fr_mse(fr_tensor dy, fr_tensor y, fr_tensor target, double scale)
+{
+    fr_tensor loss = fr_device_scalar(y.device);
+    fr_tensor_zero(loss);
+    fr_mse_add(loss, dy, y, target, scale);
+    return fr_scalar_get(loss);
 }
 
 void fr_head_bias_forward(fr_tensor beta, fr_tensor u, fr_tensor wu, fr_tensor b1)

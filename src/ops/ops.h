@@ -16,6 +16,10 @@ typedef struct fr_dropout_key {
 /* Types: an operation takes its element type from its first tensor: the device's real inside the encoder, else wide.
  * Statistics (mean, rstd, lse, norm) and gradients of parameters are always wide. */
 
+/* An f64 scalar on the device for a result that is read at once, and its value. One at a time. */
+fr_tensor fr_device_scalar(fr_device *device);
+double fr_scalar_get(fr_tensor scalar);
+
 /* c = alpha op(a) op(b) + beta c + bias; rank-2 tensors; bias.data NULL = none. a and b of one type, c of that or (a
  * gradient of a parameter) wide. */
 void fr_gemm(fr_tensor c, fr_tensor a, bool ta, fr_tensor b, bool tb, fr_tensor bias, double alpha, double beta);
@@ -61,8 +65,11 @@ void fr_axpy(fr_tensor y, fr_tensor x, double alpha);
 void fr_scale_bias_forward(fr_tensor logits, fr_tensor x, fr_tensor s, fr_tensor b);
 void fr_scale_bias_backward(fr_tensor dx, fr_tensor ds, fr_tensor db, fr_tensor dlogits, fr_tensor x, fr_tensor s);
 
-/* Losses return the loss. label (B) I32, pos_weight (T) F32, target F32 of y's shape. dlogits / dy with data NULL: loss
- * only. */
+/* Losses return the loss, or (_add) add it to the f64 scalar `loss` of the device, which the host reads when it likes.
+ * label (B) I32, pos_weight (T) F32, target F32 of y's shape. dlogits / dy with data NULL: loss only. */
+void fr_bce_add(fr_tensor loss, fr_tensor dlogits, fr_tensor logits, fr_tensor label, fr_tensor pos_weight,
+                double scale);
+void fr_mse_add(fr_tensor loss, fr_tensor dy, fr_tensor y, fr_tensor target, double scale);
 double fr_bce(fr_tensor dlogits, fr_tensor logits, fr_tensor label, fr_tensor pos_weight, double scale);
 double fr_mse(fr_tensor dy, fr_tensor y, fr_tensor target, double scale);
 
@@ -75,10 +82,13 @@ typedef struct fr_adamw_step {
     double lr, beta1, beta2, epsilon, decay;
     int64_t step; /* 1 at the first */
     double grad_scale;
+    fr_tensor squares; /* f64 (any) of the device, or FR_NONE: see kernels.h */
+    double clip;
 } fr_adamw_step;
 /* copy (or FR_NONE): bf16, gets the new w rounded. */
 void fr_adamw(fr_tensor w, fr_tensor m, fr_tensor v, fr_tensor copy, fr_tensor g, fr_adamw_step step);
 double fr_sum_squares(fr_tensor x);
+void fr_sum_squares_into(fr_tensor sum, fr_tensor x);           /* sum: an f64 scalar of the device */
 void fr_pull(fr_tensor g, fr_tensor w, fr_tensor w0, double c); /* w0.data NULL = 0 */
 int64_t fr_find_nonfinite(fr_tensor x);
 

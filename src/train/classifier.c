@@ -137,7 +137,7 @@ static void set_labels(fr_classifier *c, const int64_t *rows, int64_t count)
     fr_tensor_set_raw(fr_tensor_rows(c->label, 0, count), c->slice_label);
 }
 
-static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t step_number, double *loss)
+static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t step_number, fr_tensor loss)
 {
     fr_classifier *c = model;
     const fr_config *config = c->training.config;
@@ -147,7 +147,6 @@ static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t s
     fr_dropout_key key = {config->classifier.dropout, seed, fr_stream("classifier dropout", (uint64_t)step_number, 0),
                           0};
     double scale = 1 / ((double)count * (double)c->T);
-    *loss = 0;
     for (int64_t done = 0, taken, tokens; done < count;
          done += taken, inside.first_token += tokens, key.first += taken) {
         taken = fr_trunk_slice(c->trunk, &prompts, rows + done, count - done, &tokens);
@@ -156,7 +155,7 @@ static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t s
         fr_tensor logits = fr_tensor_rows(c->logits, 0, taken), dlogits = fr_tensor_rows(c->dlogits, 0, taken);
         fr_matcher_forward(c->matcher, logits, h, key);
         set_labels(c, rows + done, taken);
-        *loss += fr_bce(dlogits, logits, fr_tensor_rows(c->label, 0, taken), c->pos_weight, scale);
+        fr_bce_add(loss, dlogits, logits, fr_tensor_rows(c->label, 0, taken), c->pos_weight, scale);
         fr_matcher_backward(c->matcher, dh, dlogits, h);
         fr_trunk_backward(c->trunk, dh);
     }

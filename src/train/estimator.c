@@ -138,7 +138,7 @@ static fr_tensor set_target(fr_estimator *e, const int64_t *rows, int64_t count)
     return target;
 }
 
-static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t step_number, double *loss)
+static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t step_number, fr_tensor loss)
 {
     fr_estimator *e = model;
     const fr_config *config = e->training.config;
@@ -148,7 +148,6 @@ static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t s
     fr_dropout_key key = {config->qe.dropout, seed, fr_stream("head dropout", (uint64_t)step_number, 0), 0};
     int64_t observed = observed_of(e->training.data, rows, count);
     double scale = observed ? 1 / (double)observed : 0;
-    *loss = 0;
     for (int64_t done = 0, taken, tokens; done < count;
          done += taken, inside.first_token += tokens, key.first += taken) {
         taken = fr_trunk_slice(e->trunk, &prompts, rows + done, count - done, &tokens);
@@ -156,7 +155,7 @@ static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t s
                   dh = fr_trunk_dh(e->trunk, taken);
         fr_tensor y = fr_tensor_rows(e->y, 0, taken), dy = fr_tensor_rows(e->dy, 0, taken);
         fr_heads_forward(e->general, y, h, key);
-        *loss += fr_mse(dy, y, set_target(e, rows + done, taken), scale);
+        fr_mse_add(loss, dy, y, set_target(e, rows + done, taken), scale);
         fr_heads_backward(e->general, dh, dy, h);
         fr_trunk_backward(e->trunk, dh);
     }

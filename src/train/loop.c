@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "finerouter/log.h"
 #include "ops/ops.h"
+#include "pending.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -72,6 +73,7 @@ typedef struct loop {
     size_t bytes;
     int64_t *order, *batch_rows;
     fr_progress progress;
+    fr_pending pending;
     double saved; /* when the last checkpoint was written */
 } loop;
 
@@ -130,7 +132,7 @@ static fr_status resume(loop *l)
 
 /* The run stops at the first loss that is no number, and names the first bad tensor: parameters in list order, then
  * activations. */
-static fr_status bad_loss(const loop *l, double loss)
+static fr_status bad_loss(const loop *l, int64_t step, double loss)
 {
     const fr_fit *fit = l->fit;
     const char *name = NULL, *kind = "parameter";
@@ -144,32 +146,72 @@ static fr_status bad_loss(const loop *l, double loss)
     return fr_fail(FR_FAILED,
                    "%s: the loss of step %lld (epoch %lld) is %g; first bad tensor: %s %s; a smaller learning rate or "
                    "train.clip may help",
-                   fit->what, (long long)l->step, (long long)l->history.count + 1, loss, name ? kind : "none,",
+                   fit->what, (long long)step, (long long)l->history.count + 1, loss, name ? kind : "none,",
                    name ? name : "every one is finite");
+}
+
+/* The rows of batch i of the running epoch. */
+static const int64_t *batch_of(const loop *l, int64_t i, int64_t *count)
+{
+    const fr_fit *fit = l->fit;
+    int64_t from = fr_fit_first(fit->n, l->epoch_steps, i), to = fr_fit_first(fit->n, l->epoch_steps, i + 1);
+    for (int64_t k = from; k < to; k++)
+        l->batch_rows[k - from] = fit->rows[l->order[k]];
+    *count = to - from;
+    return l->batch_rows;
+}
+
+/* Why step `number` went wrong. Parameters have not changed since; where later steps have overwritten its gradients and
+ * activations, it is computed again. */
+static fr_status bad_step(loop *l, int64_t number, bool again, double loss, double squares)
+{
+    fr_fit *fit = l->fit;
+    if (again) {
+        int64_t count;
+        const int64_t *rows = batch_of(l, number - l->history.count * l->epoch_steps, &count);
+        fr_tensor unused = fr_device_scalar(fit->params->device);
+        fr_params_zero_grad(fit->params);
+        FR_TRY(fit->step(fit->model, rows, count, number, unused));
+    }
+    if (!isfinite(loss))
+        return bad_loss(l, number, loss);
+    return fr_fail_within(fr_optimizer_check(fit->params, number, squares), "%s: step %lld (epoch %lld)", fit->what,
+                          (long long)number, (long long)l->history.count + 1);
+}
+
+/* Looks at the steps since the last look. Nothing is saved, shown or measured before. */
+static fr_status settle(loop *l)
+{
+    int64_t count = fr_pending_read(&l->pending);
+    for (int64_t k = 0; k < count; k++) {
+        double loss = l->pending.host_loss[k], squares = l->pending.host_squares[k];
+        if (!isfinite(loss) || !isfinite(squares))
+            return bad_step(l, l->step - count + k, k < count - 1, loss, squares);
+        l->loss_sum += loss;
+    }
+    return FR_OK;
 }
 
 static fr_status one_step(loop *l, int64_t i)
 {
     fr_fit *fit = l->fit;
-    int64_t from = fr_fit_first(fit->n, l->epoch_steps, i), to = fr_fit_first(fit->n, l->epoch_steps, i + 1);
-    for (int64_t k = from; k < to; k++)
-        l->batch_rows[k - from] = fit->rows[l->order[k]];
-    double loss, norm;
+    fr_tensor loss, squares;
+    int64_t count;
+    const int64_t *rows = batch_of(l, i, &count);
+    fr_pending_next(&l->pending, &loss, &squares);
     fr_params_zero_grad(fit->params);
-    FR_TRY(fit->step(fit->model, l->batch_rows, to - from, l->step, &loss));
-    if (!isfinite(loss))
-        return bad_loss(l, loss);
-    fr_status status = fr_optimizer_step(&fit->optimizer, fit->params, l->step, &norm);
-    if (status != FR_OK)
-        return fr_fail_within(status, "%s: step %lld (epoch %lld)", fit->what, (long long)l->step,
-                              (long long)l->history.count + 1);
-    l->loss_sum += loss;
+    FR_TRY(fit->step(fit->model, rows, count, l->step, loss));
+    fr_optimizer_launch(&fit->optimizer, fit->params, l->step, squares);
     l->step++;
-    return FR_OK;
+    return fr_pending_full(&l->pending) || i == l->epoch_steps - 1 ? settle(l) : FR_OK;
 }
 
 static void show(loop *l, int64_t steps)
 {
+    if (steps == l->pending.count) { /* no loss is known yet */
+        fr_progress_add(&l->progress, 1);
+        return;
+    }
     int64_t epoch = l->history.count;
     char dev[64] = "";
     if (epoch) {
@@ -177,7 +219,8 @@ static void show(loop *l, int64_t steps)
         snprintf(dev, sizeof dev, ", dev %s %.4f", l->fit->by_routed ? "quality" : "loss",
                  l->fit->by_routed ? last->routed : last->loss);
     }
-    fr_progress_note(&l->progress, "epoch %lld, loss %.4f%s", (long long)epoch + 1, l->loss_sum / (double)steps, dev);
+    fr_progress_note(&l->progress, "epoch %lld, loss %.4f%s", (long long)epoch + 1,
+                     l->loss_sum / (double)(steps - l->pending.count), dev);
     fr_progress_add(&l->progress, 1);
 }
 
@@ -194,11 +237,14 @@ static fr_status run_epoch(loop *l)
         if (!fit->quiet)
             show(l, i + 1);
         if (fr_interrupt_wanted()) {
+            FR_TRY(settle(l));
             FR_TRY(save(l));
             return fr_interrupted();
         }
-        if (fit->checkpoint && fr_seconds() - l->saved >= fit->checkpoint_seconds)
+        if (fit->checkpoint && fr_seconds() - l->saved >= fit->checkpoint_seconds) {
+            FR_TRY(settle(l));
             FR_TRY(save(l));
+        }
     }
     return FR_OK;
 }
@@ -266,7 +312,9 @@ fr_status fr_fit_run(fr_fit *fit)
         l.scratch[i] = fr_calloc(l.bytes, 1);
     l.order = FR_NEW(int64_t, fit->n);
     l.batch_rows = FR_NEW(int64_t, fit->batch < fit->n ? fit->batch : fit->n);
+    fr_pending_open(&l.pending, fit->params->device);
     fr_status status = run(&l);
+    fr_pending_close(&l.pending);
     free(l.history.at);
     free(l.best);
     for (int i = 0; i < 3; i++)

@@ -44,9 +44,9 @@ typedef struct fr_fit {
     bool quiet;
 
     void *model;
-    /* Adds the gradient of a batch (gradients are zero before) and sets its loss. Every random draw is keyed by `step`.
-     */
-    fr_status (*step)(void *model, const int64_t *rows, int64_t count, int64_t step, double *loss);
+    /* Adds the gradient of a batch (gradients are zero before) and adds its loss to the f64 scalar `loss`, without
+     * waiting for the device. Every random draw is keyed by `step`. */
+    fr_status (*step)(void *model, const int64_t *rows, int64_t count, int64_t step, fr_tensor loss);
     fr_status (*watch)(void *model, fr_measure *measure);
     const char *(*first_bad)(void *model); /* name of the first activation that is not finite, NULL if all are */
 } fr_fit;

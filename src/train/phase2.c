@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "finerouter/log.h"
 #include "ops/ops.h"
+#include "pending.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ typedef struct phase2 {
     void *best, *scratch[3];
     const char *checkpoint, *key;
     fr_progress progress;
+    fr_pending pending;
     double saved, loss_sum;
 } phase2;
 
@@ -152,9 +154,8 @@ static fr_tensor set_target(phase2 *p, const fr_task_heads *task, const int64_t 
     return target;
 }
 
-/* One step of task t on the training prompts at `places` of the group. */
-static fr_status step(phase2 *p, int64_t t, const int64_t *places, int64_t count, int64_t number,
-                      const fr_optimizer *optimizer, double *loss)
+/* The gradient of one step of task t on the training prompts at `places` of the group, and its loss. */
+static fr_tensor step(phase2 *p, int64_t t, const int64_t *places, int64_t count, int64_t number, fr_tensor loss)
 {
     fr_estimator *e = p->e;
     const fr_config *config = e->training.config;
@@ -167,17 +168,52 @@ static fr_status step(phase2 *p, int64_t t, const int64_t *places, int64_t count
                           fr_stream("task dropout", (uint64_t)t, (uint64_t)number), 0};
     fr_params_zero_grad(&task->params);
     fr_heads_forward(task->heads, y, x, key);
-    *loss = fr_mse(dy, y, target, observed ? 1 / (double)observed : 0);
+    fr_mse_add(loss, dy, y, target, observed ? 1 / (double)observed : 0);
     fr_heads_backward(task->heads, FR_NONE, dy, x);
     if (config->qe.task_head_prior > 0)
         fr_heads_pull(task->heads, e->general, 2 * config->qe.task_head_prior / (double)p->observed[t]);
-    if (!isfinite(*loss))
+    return x;
+}
+
+/* Steps of one epoch of one task. */
+typedef struct task_epoch {
+    int64_t t, epoch, n, steps;
+} task_epoch;
+
+static const int64_t *places_of(const phase2 *p, const task_epoch *at, int64_t i, int64_t *count)
+{
+    int64_t from = fr_fit_first(at->n, at->steps, i), to = fr_fit_first(at->n, at->steps, i + 1);
+    *count = to - from;
+    return p->order + from;
+}
+
+/* Why step i of the epoch went wrong: computed again, since its parameters have not changed since. */
+static fr_status bad_step(phase2 *p, const task_epoch *at, int64_t i, double loss, double squares)
+{
+    int64_t count, number = at->epoch * at->steps + i;
+    const int64_t *places = places_of(p, at, i, &count);
+    fr_tensor x = step(p, at->t, places, count, number, fr_device_scalar(p->e->params.device));
+    if (!isfinite(loss))
         return fr_fail(FR_FAILED, "task heads: task %lld, step %lld: the loss is %g; first bad tensor: %s",
-                       (long long)t, (long long)number, *loss,
+                       (long long)at->t, (long long)number, loss,
                        fr_find_nonfinite(x) >= 0 ? "h (trunk output)" : "y (quality estimates)");
-    double norm;
-    return fr_fail_within(fr_optimizer_step(optimizer, &task->params, number, &norm),
-                          "task heads: task %lld, step %lld", (long long)t, (long long)number);
+    return fr_fail_within(fr_optimizer_check(&p->e->task[at->t].params, number, squares),
+                          "task heads: task %lld, step %lld", (long long)at->t, (long long)number);
+}
+
+/* Looks at the pending steps, the last of which is step `last` of the epoch. */
+static fr_status settle(phase2 *p, const task_epoch *at, int64_t last)
+{
+    int64_t steps = fr_pending_read(&p->pending);
+    for (int64_t k = 0; k < steps; k++) {
+        int64_t i = last - steps + 1 + k, count;
+        double loss = p->pending.host_loss[k], squares = p->pending.host_squares[k];
+        if (!isfinite(loss) || !isfinite(squares))
+            return bad_step(p, at, i, loss, squares);
+        places_of(p, at, i, &count);
+        p->loss_sum += loss * (double)count;
+    }
+    return FR_OK;
 }
 
 /* Epoch `epoch` (from 0) of task t. */
@@ -188,19 +224,23 @@ static fr_status train_task(phase2 *p, int64_t t, int64_t epoch)
     int64_t first = p->train.first[t], n = p->train.first[t + 1] - first;
     if (p->observed[t] == 0)
         return FR_OK;
-    int64_t steps = fr_fit_steps(n, e->task[t].most_rows);
+    task_epoch at = {t, epoch, n, fr_fit_steps(n, e->task[t].most_rows)};
     fr_optimizer optimizer = fr_estimator_optimizer(config, config->qe.task_lr);
     optimizer.decay = 0;
-    optimizer.steps = steps * p->epochs;
+    optimizer.steps = at.steps * p->epochs;
     fr_rng_permutation(p->order, n, (uint64_t)config->top.seed,
                        fr_stream("task batches", (uint64_t)t, (uint64_t)epoch));
     for (int64_t i = 0; i < n; i++)
         p->order[i] += first;
-    for (int64_t i = 0; i < steps; i++) {
-        int64_t from = fr_fit_first(n, steps, i), to = fr_fit_first(n, steps, i + 1);
-        double loss;
-        FR_TRY(step(p, t, p->order + from, to - from, epoch * steps + i, &optimizer, &loss));
-        p->loss_sum += loss * (double)(to - from);
+    for (int64_t i = 0; i < at.steps; i++) {
+        int64_t count, number = epoch * at.steps + i;
+        const int64_t *places = places_of(p, &at, i, &count);
+        fr_tensor loss, squares;
+        fr_pending_next(&p->pending, &loss, &squares);
+        step(p, t, places, count, number, loss);
+        fr_optimizer_launch(&optimizer, &e->task[t].params, number, squares);
+        if (fr_pending_full(&p->pending) || i == at.steps - 1)
+            FR_TRY(settle(p, &at, i));
     }
     return FR_OK;
 }
@@ -358,6 +398,7 @@ fr_status fr_estimator_train_tasks(fr_estimator *e, const fr_training *training,
                 .key = key,
                 .saved = fr_seconds()};
     p.history.by_routed = training->config->qe.early_stop == FR_STOP_ROUTED;
+    fr_pending_open(&p.pending, training->device);
     fr_status status = prepare(&p, assignment);
     if (status == FR_OK)
         status = run(&p);
@@ -369,6 +410,7 @@ fr_status fr_estimator_train_tasks(fr_estimator *e, const fr_training *training,
     }
     close_group(&p.train);
     close_group(&p.dev);
+    fr_pending_close(&p.pending);
     free(p.estimate);
     free(p.identity);
     free(p.observed);
