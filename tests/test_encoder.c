@@ -297,11 +297,61 @@ static void test_init(void **state)
     close_model(&m);
 }
 
+static size_t room; /* bytes that the device below has free */
+
+static void tell_room(fr_device *device, size_t *free_bytes, size_t *total_bytes)
+{
+    (void)device;
+    *free_bytes = room;
+    *total_bytes = 2 * room;
+}
+
+static fr_status check_batch_of(fr_device *device, const fr_encoder_shape *shape, int64_t tokens)
+{
+    fr_params params;
+    fr_params_create(&params, device);
+    fr_encoder *encoder = fr_encoder_create(shape, &params, "", -1, tokens, tokens / 4);
+    fr_status status = fr_encoder_check_memory(encoder);
+    fr_encoder_close(encoder);
+    fr_params_close(&params);
+    return status;
+}
+
+/* What does not fit is refused with the batch that does, and that batch is taken. */
+static void test_memory(void **state)
+{
+    (void)state;
+    fr_device *device = test_device(FR_DEVICE_CPU);
+    fr_config config;
+    fr_encoder_shape shape;
+    fr_config_defaults(&config);
+    fr_encoder_shape_fresh(&shape, &config, 1000);
+    assert_ok(check_batch_of(device, &shape, 1 << 20)); /* the host is not asked */
+    device->memory = tell_room;
+    room = (size_t)1 << 28;
+    assert_fails(check_batch_of(device, &shape, 1 << 20), FR_FAILED, "want encoder.batch_tokens: ");
+    long long fits = atoll(strstr(fr_error_text(), "want encoder.batch_tokens: ") + 27);
+    assert_true(fits > shape.max_tokens && fits < 1 << 20);
+    assert_ok(check_batch_of(device, &shape, fits));
+    assert_fails(check_batch_of(device, &shape, fits + fits / 8), FR_FAILED, "0.25 of 0.50 GiB are free");
+    room = 1000;
+    assert_fails(check_batch_of(device, &shape, 512), FR_FAILED, "not even one prompt of 256 tokens fits");
+    config.encoder.batch_tokens = 0;
+    assert_int_equal(fr_encoder_batch_tokens(&config, device, &shape, true), FR_HOST_TRAINING_TOKENS);
+    assert_int_equal(fr_encoder_batch_tokens(&config, device, &shape, false), FR_HOST_INFERENCE_TOKENS);
+    config.encoder.batch_tokens = 300;
+    assert_int_equal(fr_encoder_batch_tokens(&config, device, &shape, true), 300);
+    config.encoder.batch_tokens = 16; /* less than one prompt */
+    assert_int_equal(fr_encoder_batch_tokens(&config, device, &shape, true), shape.max_tokens);
+    fr_config_close(&config);
+    fr_device_close(device);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden),        cmocka_unit_test(test_differences),
                                        cmocka_unit_test(test_dropout_draws), cmocka_unit_test(test_top_layers),
                                        cmocka_unit_test(test_packing),       cmocka_unit_test(test_same_bits),
-                                       cmocka_unit_test(test_init)};
+                                       cmocka_unit_test(test_init),          cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
