@@ -125,7 +125,7 @@ static void column_sum(work *w)
 }
 static void adamw(work *w)
 {
-    fr_adamw(w->w_up, w->m, w->v, FR_NONE, w->w_up, (fr_adamw_step){1e-9, 0.9, 0.999, 1e-8, 0.01, 3, 1, FR_NONE, 0});
+    fr_adamw(w->w_up, w->m, w->v, FR_NONE, w->w_up, (fr_adamw_step){1e-9, 0.9, 0.999, 1e-8, 0.01, 3, 1, FR_NONE});
 }
 
 static void fill(fr_tensor t, uint64_t stream)

@@ -55,7 +55,7 @@ void FR_KERNEL(sum_squares)(fr_queue *q, double *out, const void *x_, int64_t n)
     double total = 0;
     for (int64_t chunk = 0; chunk < chunks; chunk++)
         total += part[chunk];
-    *out = total;
+    *out += total;
     free(part);
 }
 

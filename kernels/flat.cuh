@@ -85,16 +85,6 @@ template <int N, class F> static void fr_rows(fr_queue *q, int64_t rows, bool al
 
 /* ---- sums ------------------------------------------------------------------------------------------------------- */
 
-static __device__ inline void fr_sum_store(double *out, double sum)
-{
-    *out = sum;
-}
-
-static __device__ inline void fr_sum_store(float *out, double sum) /* the gradient of a parameter */
-{
-    *out += static_cast<float>(sum);
-}
-
 template <class Out>
 static __global__ void __launch_bounds__(FR_FLAT_THREADS)
     fr_sum_parts_kernel(Out *out, const double *part, int64_t count, double scale)
@@ -104,7 +94,7 @@ static __global__ void __launch_bounds__(FR_FLAT_THREADS)
         sum += part[i];
     sum = fr_block_sum<FR_FLAT_THREADS>(sum);
     if (threadIdx.x == 0)
-        fr_sum_store(out, scale * sum);
+        *out += static_cast<Out>(scale * sum);
 }
 
 template <int N, class F>
@@ -132,7 +122,7 @@ static __global__ void __launch_bounds__(FR_FLAT_THREADS) fr_rows_sum_kernel(dou
         part[blockIdx.x] = sum;
 }
 
-/* A f64 out is set to scale * sum, a f32 out has it added. */
+/* out += scale * sum */
 template <class Out> static void fr_sum_parts(fr_queue *q, Out *out, const double *part, unsigned count, double scale)
 {
     fr_launch(q, fr_sum_parts_kernel<Out>, 1, FR_FLAT_THREADS, 0, out, part, count, scale);

@@ -171,7 +171,7 @@ static void test_adamw(void **state)
             for (int j = 0; j < 6; j++)
                 half[j] = 2 * adamw_g[6 * step + j];
             value g = given(d, half, FR_SHAPE(6));
-            fr_adamw(w.t, m.t, v.t, FR_NONE, g.t, (fr_adamw_step){0.01, 0.8, 0.95, 1e-6, 0.1, step + 1, 0.5, FR_NONE, 0});
+            fr_adamw(w.t, m.t, v.t, FR_NONE, g.t, (fr_adamw_step){0.01, 0.8, 0.95, 1e-6, 0.1, step + 1, 0.5, FR_NONE});
             double *got = tensor_values(w.t);
             for (int j = 0; j < 6; j++)
                 assert_close(got[j], adamw_w[6 * step + j], all->tolerance[i] * 4);

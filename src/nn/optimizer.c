@@ -50,14 +50,14 @@ void fr_optimizer_launch(const fr_optimizer *optimizer, fr_params *params, int64
 {
     if (!params->grad_block.data)
         return;
-    fr_sum_squares_into(fr_tensor_rows(squares, squares.shape[0] - 1, 1), params->grad_block);
+    fr_sum_squares_add(fr_tensor_rows(squares, squares.shape[0] - 1, 1), params->grad_block);
+    fr_clip_factor(params->factor, squares, optimizer->clip);
     fr_adamw_step rule = {.beta1 = optimizer->beta1,
                           .beta2 = optimizer->beta2,
                           .epsilon = optimizer->epsilon,
                           .step = step + 1,
                           .grad_scale = 1,
-                          .squares = squares,
-                          .clip = optimizer->clip};
+                          .factor = params->factor};
     for (int64_t first = 0, end; first < params->count; first = end) {
         const fr_param *a = &params->item[first];
         end = first + 1;

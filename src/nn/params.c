@@ -94,6 +94,7 @@ void fr_params_commit(fr_params *params)
         if (params->elements && real != wide)
             params->real_block = fr_arena_tensor(params->values, real, FR_SHAPE(params->elements));
         if (params->state_elements) {
+            params->factor = fr_arena_tensor(params->state, FR_F64, FR_SHAPE(1));
             params->grad_block = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));
             m = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));
             v = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));

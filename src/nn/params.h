@@ -36,6 +36,7 @@ typedef struct fr_params {
     fr_arena *values, *state;                   /* state: gradients and moments of the trainable ones */
     fr_tensor value_block, grad_block;          /* (elements with padding); data NULL when there are none */
     fr_tensor real_block;                       /* (elements); value_block itself where the device's types are one */
+    fr_tensor factor;                           /* f64 scalar: what clipping makes of the gradients of a step */
     int64_t elements, state_elements, capacity; /* with padding; room in item */
 } fr_params;
 
@@ -91,9 +92,10 @@ typedef struct fr_optimizer {
  * of the first bad parameter. */
 FR_NODISCARD fr_status fr_optimizer_step(const fr_optimizer *optimizer, fr_params *params, int64_t step, double *norm);
 
-/* The same without waiting for the device: the sum of squares of the gradients goes to the last of the f64 `squares`
- * (n) of the device, and parameters change only if all n are finite, on the device. Once the host has read squares,
- * fr_optimizer_check says whether one was, and if not names the bad gradient (of the gradients as they are then). */
+/* The same without waiting for the device: the sum of squares of the gradients is added to the last of the f64
+ * `squares` (n) of the device, and parameters change only if all n are finite, on the device. Once the host has read
+ * squares, fr_optimizer_check says whether one was, and if not names the bad gradient (of the gradients as they are
+ * then). */
 void fr_optimizer_launch(const fr_optimizer *optimizer, fr_params *params, int64_t step, fr_tensor squares);
 FR_NODISCARD fr_status fr_optimizer_check(const fr_params *params, int64_t step, double squares);
 

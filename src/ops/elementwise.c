@@ -63,15 +63,14 @@ void fr_adamw(fr_tensor w, fr_tensor m, fr_tensor v, fr_tensor copy, fr_tensor g
     if (copy.data)
         fr_want_count(__func__, "copy", &copy, device, FR_BF16, n);
     WANT_COUNT(g, device, n);
-    if (step.squares.data)
-        fr_want_count(__func__, "squares", &step.squares, device, FR_F64, fr_tensor_count(&step.squares));
+    if (step.factor.data)
+        fr_want_count(__func__, "factor", &step.factor, device, FR_F64, 1);
     FR_CHECK(step.step >= 1, "step is %ld, want 1 at the first", (long)step.step);
     kernels->adamw(device->queue, w.data, m.data, v.data, copy.data, g.data, n, step.lr, step.beta1, step.beta2,
-                   step.epsilon, step.decay, step.step, step.grad_scale, step.squares.data,
-                   fr_tensor_count(&step.squares), step.clip);
+                   step.epsilon, step.decay, step.step, step.grad_scale, step.factor.data);
 }
 
-void fr_sum_squares_into(fr_tensor sum, fr_tensor x)
+void fr_sum_squares_add(fr_tensor sum, fr_tensor x)
 {
     OP_WIDE(x);
     int64_t n = fr_tensor_count(&x);
@@ -80,10 +79,20 @@ void fr_sum_squares_into(fr_tensor sum, fr_tensor x)
     kernels->sum_squares(device->queue, sum.data, x.data, n);
 }
 
+void fr_clip_factor(fr_tensor factor, fr_tensor squares, double clip)
+{
+    fr_device *device = factor.device;
+    fr_want_count(__func__, "factor", &factor, device, FR_F64, 1);
+    fr_want_count(__func__, "squares", &squares, device, FR_F64, fr_tensor_count(&squares));
+    FR_CHECK(fr_tensor_count(&squares) > 0, "squares is empty");
+    device->wide_kernels->clip_factor(device->queue, factor.data, squares.data, fr_tensor_count(&squares), clip);
+}
+
 double fr_sum_squares(fr_tensor x)
 {
     fr_tensor sum = fr_device_scalar(x.device);
-    fr_sum_squares_into(sum, x);
+    fr_tensor_zero(sum);
+    fr_sum_squares_add(sum, x);
     return fr_scalar_get(sum);
 }
 

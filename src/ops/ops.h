@@ -82,14 +82,14 @@ typedef struct fr_adamw_step {
     double lr, beta1, beta2, epsilon, decay;
     int64_t step; /* 1 at the first */
     double grad_scale;
-    fr_tensor squares; /* f64 (any) of the device, or FR_NONE: see kernels.h */
-    double clip;
+    fr_tensor factor; /* f64 scalar of the device (fr_clip_factor), or FR_NONE */
 } fr_adamw_step;
 /* copy (or FR_NONE): bf16, gets the new w rounded. */
 void fr_adamw(fr_tensor w, fr_tensor m, fr_tensor v, fr_tensor copy, fr_tensor g, fr_adamw_step step);
 double fr_sum_squares(fr_tensor x);
-void fr_sum_squares_into(fr_tensor sum, fr_tensor x);           /* sum: an f64 scalar of the device */
-void fr_pull(fr_tensor g, fr_tensor w, fr_tensor w0, double c); /* w0.data NULL = 0 */
+void fr_sum_squares_add(fr_tensor sum, fr_tensor x);                   /* sum: an f64 scalar of the device */
+void fr_clip_factor(fr_tensor factor, fr_tensor squares, double clip); /* f64: scalar, (n) */
+void fr_pull(fr_tensor g, fr_tensor w, fr_tensor w0, double c);        /* w0.data NULL = 0 */
 int64_t fr_find_nonfinite(fr_tensor x);
 
 /* Exact k nearest rows of `corpus` (nc, d) for each row of `queries` (nq, d) by inner product (cosine for unit rows),

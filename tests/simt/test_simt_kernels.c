@@ -306,8 +306,8 @@ static double loss_of(double *device)
 static void square_sum_of(int64_t n)
 {
     operand *x = random_of(n, true);
-    double *out = fr_simt_allocate(sizeof *out), right;
-    *out = NAN;
+    double *out = fr_simt_allocate(sizeof *out), right = 1.5; /* sums are added */
+    *out = right;
     got->sum_squares(queue, out, x->device, n);
     want->sum_squares(NULL, &right, x->ref, n);
     assert_close(loss_of(out), right, 1e-13 * right);
@@ -352,7 +352,8 @@ static void adamws(void)
         for (int64_t i = 0; i < n; i++)
             set_value(v, i, fabs(v->ref[i]) * 1e-3);
         uint16_t *copy = device_room(n, sizeof *copy), half;
-        BOTH(k->adamw(q, AT(w), AT(m), AT(v), DEVICE ? copy : NULL, AT(g), n, 1e-2, 0.9, 0.999, 1e-8, 0.1, 1, 0.5));
+        BOTH(k->adamw(q, AT(w), AT(m), AT(v), DEVICE ? copy : NULL, AT(g), n, 1e-2, 0.9, 0.999, 1e-8, 0.1, 1, 0.5,
+                      NULL));
         check("adamw w", w, 2e-7);
         check("adamw m", m, 2e-7);
         check("adamw v", v, 1e-9);
@@ -360,8 +361,26 @@ static void adamws(void)
             memcpy(&half, copy + i, sizeof half);
             assert_int_equal(half, bf16_of((float)device_value(w, i)));
         }
-        BOTH(k->adamw(q, AT(w), AT(m), AT(v), NULL, AT(g), n, 1e-2, 0.9, 0.999, 1e-8, 0, 1000, 1));
+        BOTH(k->adamw(q, AT(w), AT(m), AT(v), NULL, AT(g), n, 1e-2, 0.9, 0.999, 1e-8, 0, 1000, 1, NULL));
         check("adamw w again", w, 4e-7);
+        double *factor = device_room(1, sizeof *factor), *squares = device_room(40, sizeof *squares), ref_factor,
+               ref_squares[40];
+        for (int j = 0; j < 40; j++)
+            squares[j] = ref_squares[j] = 1 + j;
+        for (int round = 0; round < 3; round++) { /* clipped, not clipped, closed by an earlier step */
+            double clip = round == 0 ? 2 : 100;
+            if (round == 2)
+                squares[33] = ref_squares[33] = INFINITY;
+            got->clip_factor(queue, factor, squares, 40, clip);
+            want->clip_factor(NULL, &ref_factor, ref_squares, 40, clip);
+            assert_true(round == 2 ? isnan(ref_factor) : ref_factor == (round == 0 ? 2 / sqrt(40) : 1));
+            assert_true(memcmp(factor, &ref_factor, sizeof ref_factor) == 0 || (isnan(*factor) && isnan(ref_factor)));
+            double before = device_value(w, n / 2);
+            BOTH(k->adamw(q, AT(w), AT(m), AT(v), NULL, AT(g), n, 1e-2, 0.9, 0.999, 1e-8, 0, 3, 1,
+                          DEVICE ? factor : &ref_factor));
+            check("adamw w with a factor", w, 1e-6);
+            assert_int_equal(before == device_value(w, n / 2), round == 2);
+        }
         release_all();
     }
 }
@@ -537,11 +556,12 @@ static void bce_of(int64_t B, int64_t T)
         set_value(logits, i, i % 11 == 3 ? 40 * logits->ref[i] : logits->ref[i]);
     int32_t *device_label = copied(label, B, sizeof *label);
     float *device_weight = copied(weight, T, sizeof *weight);
-    double *loss = fr_simt_allocate(sizeof *loss), right;
+    double *loss = fr_simt_allocate(sizeof *loss), right = 1.5; /* sums are added */
+    *loss = right;
     got->bce(queue, loss, NULL, logits->device, device_label, device_weight, B, T, 0.3);
     want->bce(NULL, &right, gradient->ref, logits->ref, label, weight, B, T, 0.3);
     assert_close(loss_of(loss), right, 1e-6 * right);
-    *loss = NAN;
+    *loss = 1.5;
     got->bce(queue, loss, gradient->device, logits->device, device_label, device_weight, B, T, 0.3);
     assert_close(loss_of(loss), right, 1e-6 * right);
     check("bce", gradient, 1e-7);
@@ -565,11 +585,12 @@ static void mse_of(int64_t n, int64_t every)
     for (int64_t i = 0; i < n; i++)
         target[i] = i % every == 0 ? NAN : (float)(i % 7) * 0.25f;
     float *device_target = copied(target, n, sizeof *target);
-    double *loss = fr_simt_allocate(sizeof *loss), right;
-    *loss = NAN;
+    double *loss = fr_simt_allocate(sizeof *loss), right = 1.5; /* sums are added */
+    *loss = right;
     got->mse(queue, loss, NULL, y->device, device_target, n, 0.7);
     want->mse(NULL, &right, dy->ref, y->ref, target, n, 0.7);
     assert_close(loss_of(loss), right, 1e-6 * right);
+    *loss = 1.5;
     got->mse(queue, loss, dy->device, y->device, device_target, n, 0.7);
     assert_close(loss_of(loss), right, 1e-6 * right);
     check("mse", dy, 1e-6);
