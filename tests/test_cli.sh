@@ -63,7 +63,12 @@ expect 2 "bad.yaml:1: unknown key discover.kk; did you mean discover.k?" "$finer
 echo "seed: 1" >none.yaml
 expect 2 "no data source is set" "$finerouter" run none.yaml
 expect 2 "unknown router nobody" "$finerouter" run none.yaml --set synth.prompts=100 --set eval.routers=nobody
-expect 1 "built without CUDA" "$finerouter" run none.yaml --set synth.prompts=100 --set device=cuda
+# Without a GPU: one line whether or not the build has CUDA.
+if [ ! -e /dev/nvidia0 ]; then
+    expect 1 "want cpu, ref or auto" "$finerouter" run none.yaml --set synth.prompts=100 --set device=cuda
+    expect 1 "device: cuda-bf16" "$finerouter" run none.yaml --set synth.prompts=100 --set device=cuda-bf16
+fi
+expect 1 "only in test programs" "$finerouter" run none.yaml --set synth.prompts=100 --set device=simt
 expect 1 "no encoder there" "$finerouter" run none.yaml --set synth.prompts=100 --set encoder.path=nowhere
 
 # A data file made, described, and damaged.

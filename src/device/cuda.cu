@@ -3,7 +3,6 @@
  * Everything is ordered by the stream. Copies from the host go through a ring of pinned slots: the caller's memory is free
  * again at once, and the copy runs while the host goes on, as far as a slot is free. Copies to the host wait. */
 #include "cuda.cuh"
-#include "cuda.h"
 #include "device.h"
 #include "finerouter/config.h"
 #include "gemm_plans.h"
@@ -306,13 +305,8 @@ static fr_status cuda_open(fr_device **device, int kind, int threads)
     return FR_OK;
 }
 
-int fr_cuda_count(void)
-{
-    int count = 0;
-    return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
-}
-
-void fr_cuda_provide(void)
+/* Programs that link this file have the backend; nothing else needs to name it. */
+__attribute__((constructor)) static void provide(void)
 {
     fr_device_provide(FR_DEVICE_CUDA, cuda_open);
     fr_device_provide(FR_DEVICE_CUDA_BF16, cuda_open);

@@ -4,9 +4,6 @@
 #include "finerouter/config.h"
 #include "finerouter/log.h"
 #include "tables.h"
-#ifdef FR_WITH_CUDA
-#include "cuda.h"
-#endif
 
 #include <omp.h>
 #include <stdio.h>
@@ -111,15 +108,11 @@ fr_status fr_device_open(fr_device **device, int kind, int threads)
     FR_TRY(check_isa());
     if (threads < 0)
         return fr_fail(FR_USAGE, "threads: %d, want 0 (all cores) or more", threads);
-#ifdef FR_WITH_CUDA
-    fr_cuda_provide();
-#endif
     if (kind > FR_DEVICE_REF)
         return open_provided(device, kind, threads);
-#ifdef FR_WITH_CUDA
-    if (kind == FR_DEVICE_AUTO && fr_cuda_count() > 0)
-        return open_provided(device, FR_DEVICE_CUDA_BF16, threads);
-#endif
+    if (kind == FR_DEVICE_AUTO && openers[FR_DEVICE_CUDA_BF16] &&
+        openers[FR_DEVICE_CUDA_BF16](device, FR_DEVICE_CUDA_BF16, threads) == FR_OK)
+        return FR_OK;
     fr_device *d = FR_NEW(fr_device, 1);
     bool ref = kind == FR_DEVICE_REF;
     *d = (fr_device){
@@ -147,7 +140,8 @@ fr_status fr_device_open(fr_device **device, int kind, int threads)
         snprintf(d->description, sizeof d->description, "cpu: %s, %d thread%s, oneDNN %s", d->kernels->name, d->threads,
                  d->threads == 1 ? "" : "s", fr_onednn_version());
     if (kind == FR_DEVICE_AUTO)
-        fr_log("device: auto found no GPU, takes %s", d->description);
+        fr_log("device: auto found no GPU%s, takes %s", openers[FR_DEVICE_CUDA] ? "" : " (built without CUDA)",
+               d->description);
     *device = d;
     return FR_OK;
 }
