@@ -118,7 +118,7 @@ static __global__ void __launch_bounds__(EXACT_THREADS, 2)
 }
 
 /* The result of each listed query from the lists of its work items, a warp each. */
-static __global__ void __launch_bounds__(EXACT_THREADS)
+static __global__ void __launch_bounds__(EXACT_THREADS, 4)
     exact_merge_kernel(float *value, int32_t *index, const float *part_value, const int32_t *part_index,
                        exact_rows rows, int64_t nc, int64_t k, int64_t items)
 {

@@ -3,7 +3,7 @@
 
 static const int THREADS = 128;
 
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, 8)
     topk_merge_kernel(float *value, int32_t *index, const float *scores, int64_t rows, int64_t n, int64_t stride,
                       int64_t first, int64_t k, const int32_t *skip)
 {
