@@ -49,7 +49,7 @@ static inline int fr_column_width(int64_t n, int V)
 /* add: out (n) has the sum of all rows added; else out (gridDim.y, n) is set to the sums of chunks of `each` rows. out
  * NULL: the sums are not wanted. */
 template <int V, class F>
-static __global__ void __launch_bounds__(FR_COLUMN_THREADS)
+static __global__ void __launch_bounds__(FR_COLUMN_THREADS, FR_BLOCKS_AT_ONCE)
     fr_columns_kernel(float *out, F f, int64_t m, int64_t n, int64_t each, int width, bool add)
 {
     int t = static_cast<int>(threadIdx.x), lane = t & (width - 1);

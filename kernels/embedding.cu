@@ -231,7 +231,7 @@ static __global__ void __launch_bounds__(FR_FLAT_THREADS)
 /* A block for each tile; it works where that tile is the second of a table row's, and adds the parts of it and of those
  * that follow to the row. */
 template <int V>
-static __global__ void __launch_bounds__(FR_COLUMN_THREADS)
+static __global__ void __launch_bounds__(FR_COLUMN_THREADS, FR_BLOCKS_AT_ONCE)
     add_parts_kernel(row_sums to, const row_key *keys, int64_t count, int width)
 {
     int64_t tile = blockIdx.x + static_cast<int64_t>(1), before = (tile - 1) * TILE;

@@ -5,7 +5,7 @@
  *     template <int N> __device__ void run(int64_t i) const;              elements i .. i+N-1
  *     template <int N> __device__ void run(int64_t row, int lane) const;  columns N lane .. N lane + N-1, and 32 N on
  * N is the group size asked for, or 1: the rest of an array, or pointers that are not aligned. For the sums run returns
- * a double, the thread's share. Sums are added in an order that depends on the sizes alone. */
+ * a double, the thread's share. Sums are added in an order that depends on sizes and alignment alone. */
 #ifndef FR_FLAT_CUH
 #define FR_FLAT_CUH
 
@@ -14,7 +14,8 @@
 enum {
     FR_FLAT_THREADS = 256,
     FR_FLAT_WARPS = FR_FLAT_THREADS / FR_WARP,
-    FR_SUM_BLOCKS = 1024 /* most partial sums; enough blocks to fill the device */
+    FR_BLOCKS_AT_ONCE = 4, /* on a multiprocessor: leaves 64 registers, which ptxas then uses for loads in flight */
+    FR_SUM_BLOCKS = 1024   /* most partial sums; enough blocks to fill the device */
 };
 
 /* N elements, accessed 16 bytes at a time, or all at once when they are fewer. */
@@ -42,7 +43,8 @@ template <int N, class T> static __device__ inline void fr_write(T *to, const fl
 /* ---- elements --------------------------------------------------------------------------------------------------- */
 
 template <int N, class F>
-static __global__ void __launch_bounds__(FR_FLAT_THREADS) fr_flat_kernel(F f, int64_t n, int64_t groups)
+static __global__ void __launch_bounds__(FR_FLAT_THREADS, FR_BLOCKS_AT_ONCE)
+    fr_flat_kernel(F f, int64_t n, int64_t groups)
 {
     for (int64_t i = fr_thread_index(); i < groups; i += fr_thread_count())
         f.template run<N>(i * N);
@@ -68,7 +70,8 @@ template <int N, class G> static __device__ inline void fr_each_group(int lane, 
         f(j);
 }
 
-template <int N, class F> static __global__ void __launch_bounds__(FR_FLAT_THREADS) fr_rows_kernel(F f, int64_t rows)
+template <int N, class F>
+static __global__ void __launch_bounds__(FR_FLAT_THREADS, FR_BLOCKS_AT_ONCE) fr_rows_kernel(F f, int64_t rows)
 {
     for (int64_t row = fr_thread_index() / FR_WARP; row < rows; row += fr_thread_count() / FR_WARP)
         f.template run<N>(row, static_cast<int>(threadIdx.x % FR_WARP));
@@ -86,7 +89,7 @@ template <int N, class F> static void fr_rows(fr_queue *q, int64_t rows, bool al
 /* ---- sums ------------------------------------------------------------------------------------------------------- */
 
 template <class Out>
-static __global__ void __launch_bounds__(FR_FLAT_THREADS)
+static __global__ void __launch_bounds__(FR_FLAT_THREADS, FR_BLOCKS_AT_ONCE)
     fr_sum_parts_kernel(Out *out, const double *part, int64_t count, double scale)
 {
     double sum = 0;
@@ -98,7 +101,7 @@ static __global__ void __launch_bounds__(FR_FLAT_THREADS)
 }
 
 template <int N, class F>
-static __global__ void __launch_bounds__(FR_FLAT_THREADS)
+static __global__ void __launch_bounds__(FR_FLAT_THREADS, FR_BLOCKS_AT_ONCE)
     fr_flat_sum_kernel(double *part, F f, int64_t n, int64_t groups)
 {
     double sum = 0;
@@ -112,7 +115,8 @@ static __global__ void __launch_bounds__(FR_FLAT_THREADS)
 }
 
 template <int N, class F>
-static __global__ void __launch_bounds__(FR_FLAT_THREADS) fr_rows_sum_kernel(double *part, F f, int64_t rows)
+static __global__ void __launch_bounds__(FR_FLAT_THREADS, FR_BLOCKS_AT_ONCE)
+    fr_rows_sum_kernel(double *part, F f, int64_t rows)
 {
     double sum = 0;
     for (int64_t row = fr_thread_index() / FR_WARP; row < rows; row += fr_thread_count() / FR_WARP)

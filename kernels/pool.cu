@@ -2,9 +2,9 @@
 #include "columns.cuh"
 #include "packed.cuh"
 
-/* A block for a sequence and a tile of columns; the order of its sum depends on the sequence alone. */
+/* A block for a sequence and a tile of columns; the order of its sum does not depend on other sequences. */
 template <int V, class Y, class T>
-static __global__ void __launch_bounds__(FR_COLUMN_THREADS)
+static __global__ void __launch_bounds__(FR_COLUMN_THREADS, FR_BLOCKS_AT_ONCE)
     pool_forward_kernel(Y *y, const T *x, const int32_t *cu, int64_t C, int width, bool cls)
 {
     int t = static_cast<int>(threadIdx.x), lane = t & (width - 1);

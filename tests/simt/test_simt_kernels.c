@@ -150,6 +150,7 @@ static void run_case(void (*body)(void), int types)
         for (int shift = 0; shift < 2; shift++) {
             uint64_t first = 0;
             for (int backwards = 0; backwards < 2; backwards++) {
+                release_all(); /* what a failed case left */
                 bf16 = type == 1;
                 unaligned = shift == 1;
                 got = fr_simt_kernels(bf16);
