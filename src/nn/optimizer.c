@@ -32,20 +32,6 @@ static fr_status name_bad_gradient(const fr_params *params, int64_t step)
                    (long long)step);
 }
 
-/* From parameter `first` on: one past the last that shares its settings and lies right behind it in every block. */
-static int64_t run_end(const fr_params *params, int64_t first)
-{
-    const fr_param *a = &params->item[first];
-    int64_t end = first + 1;
-    while (end < params->count) {
-        const fr_param *b = &params->item[end];
-        if (!b->trainable || b->decay != a->decay || b->group != a->group || b->at - a->at != b->at_state - a->at_state)
-            break;
-        end++;
-    }
-    return end;
-}
-
 void fr_optimizer_launch(const fr_optimizer *optimizer, fr_params *params, int64_t step, fr_tensor squares)
 {
     if (!params->grad_block.data)
@@ -58,28 +44,16 @@ void fr_optimizer_launch(const fr_optimizer *optimizer, fr_params *params, int64
                           .step = step + 1,
                           .grad_scale = 1,
                           .factor = params->factor};
-    for (int64_t first = 0, end; first < params->count; first = end) {
-        const fr_param *a = &params->item[first];
-        end = first + 1;
-        if (!a->trainable)
-            continue;
-        end = run_end(params, first);
-        const fr_param *last = &params->item[end - 1];
-        int64_t n = last->at - a->at + fr_tensor_count(&last->value);
-        fr_tensor w = {.data = a->value.data, .device = params->device, .dtype = params->device->wide, .rank = 1};
-        w.shape[0] = n;
-        fr_tensor m = w, v = w, g = w, copy = FR_NONE;
-        if (a->real.data != a->value.data) {
-            copy = w;
-            copy.dtype = a->real.dtype;
-            copy.data = a->real.data;
-        }
-        m.data = a->m.data;
-        v.data = a->v.data;
-        g.data = a->grad.data;
-        rule.lr = fr_schedule(optimizer->schedule, optimizer->lr[a->group], optimizer->warmup, step, optimizer->steps);
-        rule.decay = a->decay ? optimizer->decay : 0;
-        fr_adamw(w, m, v, copy, g, rule);
+    for (int i = 0; i < params->runs; i++) {
+        const fr_param_run *run = &params->run[i];
+        rule.lr =
+            fr_schedule(optimizer->schedule, optimizer->lr[run->group], optimizer->warmup, step, optimizer->steps);
+        rule.decay = run->decay ? optimizer->decay : 0;
+        bool copied = params->real_block.data != params->value_block.data;
+        fr_adamw(fr_tensor_rows(params->value_block, run->at, run->n), fr_tensor_rows(params->m_block, run->at, run->n),
+                 fr_tensor_rows(params->v_block, run->at, run->n),
+                 copied ? fr_tensor_rows(params->real_block, run->at, run->n) : FR_NONE,
+                 fr_tensor_rows(params->grad_block, run->at, run->n), rule);
     }
 }
 

@@ -52,12 +52,9 @@ static int64_t add(fr_params *params, const char *name, int rank, const int64_t 
         params->state_elements = round_up(params->state_elements);
     }
     int64_t n = fr_tensor_count(&param->value);
-    param->at = params->elements;
     params->elements += n;
-    if (trainable) {
-        param->at_state = params->state_elements;
+    if (trainable)
         params->state_elements += n;
-    }
     return params->count++;
 }
 
@@ -81,10 +78,37 @@ static fr_tensor place(fr_tensor block, int64_t at, fr_tensor shape)
     return shape;
 }
 
+/* Places the parameters of these settings, the frozen ones whatever theirs, from `at` on; returns the end. */
+static int64_t arrange(fr_params *params, int64_t at, bool trainable, bool decay, fr_param_group group)
+{
+    int64_t begin = at = round_up(at);
+    for (int64_t i = 0; i < params->count; i++) {
+        fr_param *param = &params->item[i];
+        if (param->trainable != trainable || (trainable && (param->decay != decay || param->group != group)))
+            continue;
+        param->at = param->joined ? at : round_up(at);
+        at = param->at + fr_tensor_count(&param->value);
+    }
+    if (trainable && at > begin)
+        params->run[params->runs++] = (fr_param_run){group, decay, begin, at - begin};
+    return at;
+}
+
+static void arrange_all(fr_params *params)
+{
+    int64_t at = 0;
+    for (int group = FR_GROUP_HEAD; group <= FR_GROUP_ENCODER; group++) {
+        at = arrange(params, at, true, true, (fr_param_group)group);
+        at = arrange(params, at, true, false, (fr_param_group)group);
+    }
+    params->state_elements = at;
+    params->elements = arrange(params, at, false, false, FR_GROUP_HEAD);
+}
+
 void fr_params_commit(fr_params *params)
 {
     fr_dtype real = params->device->real, wide = params->device->wide;
-    fr_tensor m = FR_NONE, v = FR_NONE;
+    arrange_all(params);
     params->values = fr_arena_create(params->device);
     params->state = fr_arena_create(params->device);
     for (int pass = 0; pass < 2; pass++) {
@@ -96,8 +120,8 @@ void fr_params_commit(fr_params *params)
         if (params->state_elements) {
             params->factor = fr_arena_tensor(params->state, FR_F64, FR_SHAPE(1));
             params->grad_block = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));
-            m = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));
-            v = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));
+            params->m_block = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));
+            params->v_block = fr_arena_tensor(params->state, wide, FR_SHAPE(params->state_elements));
         }
         if (pass == 0) {
             fr_arena_commit(params->values);
@@ -110,17 +134,17 @@ void fr_params_commit(fr_params *params)
     }
     if (params->state_elements) {
         fr_tensor_zero(params->grad_block);
-        fr_tensor_zero(m);
-        fr_tensor_zero(v);
+        fr_tensor_zero(params->m_block);
+        fr_tensor_zero(params->v_block);
     }
     for (int64_t i = 0; i < params->count; i++) {
         fr_param *param = &params->item[i];
         param->value = place(params->value_block, param->at, param->value);
         param->real = place(params->real_block, param->at, param->value);
         if (param->trainable) {
-            param->grad = place(params->grad_block, param->at_state, param->value);
-            param->m = place(m, param->at_state, param->value);
-            param->v = place(v, param->at_state, param->value);
+            param->grad = place(params->grad_block, param->at, param->value);
+            param->m = place(params->m_block, param->at, param->value);
+            param->v = place(params->v_block, param->at, param->value);
         }
     }
 }

@@ -1,9 +1,10 @@
 /* params.h - the parameters of a model as one named list, walked by optimizer, clipping, all-reduce, checkpoint, export
  * and report alike.
  *
- * Values, gradients and the two AdamW moments each lie in one contiguous block in list order, so that an optimizer step
- * is one kernel per run of equal settings. Each parameter starts on a multiple of FR_PARAM_ALIGN elements; the padding
- * between them holds zeros, which every operation on whole blocks leaves zero.
+ * Values, gradients and the two AdamW moments each lie in one contiguous block: first the trainable parameters, those
+ * of equal settings together (a run) in list order, so that an optimizer step is one kernel a run; then the frozen
+ * ones. Each parameter starts on a multiple of FR_PARAM_ALIGN elements; the padding between them holds zeros, which
+ * every operation on whole blocks leaves zero.
  *
  * Use: declare all parameters, then fr_params_commit, then take the tensors. */
 #ifndef FR_NN_PARAMS_H
@@ -26,17 +27,27 @@ typedef struct fr_param {
     bool trainable, decay; /* decay: subject to weight decay */
     bool joined;           /* lies right behind its predecessor, without padding */
     fr_param_group group;
-    int64_t at, at_state; /* first element in the value block; in each of the gradient and moment blocks */
+    int64_t at; /* first element in the blocks, from fr_params_commit on */
 } fr_param;
+
+/* Trainable parameters of equal settings, one behind the other. */
+typedef struct fr_param_run {
+    fr_param_group group;
+    bool decay;
+    int64_t at, n; /* elements, with padding */
+} fr_param_run;
 
 typedef struct fr_params {
     fr_device *device;
     fr_param *item;
     int64_t count;
-    fr_arena *values, *state;                   /* state: gradients and moments of the trainable ones */
-    fr_tensor value_block, grad_block;          /* (elements with padding); data NULL when there are none */
-    fr_tensor real_block;                       /* (elements); value_block itself where the device's types are one */
-    fr_tensor factor;                           /* f64 scalar: what clipping makes of the gradients of a step */
+    fr_arena *values, *state;          /* state: gradients and moments of the trainable ones */
+    fr_tensor value_block, grad_block; /* (elements with padding); data NULL when there are none */
+    fr_tensor real_block;              /* (elements); value_block itself where the device's types are one */
+    fr_tensor factor;                  /* f64 scalar: what clipping makes of the gradients of a step */
+    fr_param_run run[4];
+    int runs;
+    fr_tensor m_block, v_block;                 /* as grad_block */
     int64_t elements, state_elements, capacity; /* with padding; room in item */
 } fr_params;
 
