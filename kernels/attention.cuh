@@ -72,12 +72,12 @@ static const int WARP_ROWS = 16, CHUNK = 32; /* columns of scores computed at a 
 
 static __device__ inline int lane_of_warp()
 {
-    return static_cast<int>(threadIdx.x) % FR_WARP;
+    return static_cast<int>(threadIdx.x % FR_WARP); /* unsigned: shifts and masks */
 }
 
 static __device__ inline int warp_row()
 {
-    return static_cast<int>(threadIdx.x) / FR_WARP * WARP_ROWS;
+    return static_cast<int>(threadIdx.x / FR_WARP) * WARP_ROWS;
 }
 
 /* Element 8 part of a row of a tile. A tile has rows of D elements, whose 16-byte parts change places so that the eight
@@ -93,7 +93,7 @@ template <int D, int ROWS>
 static __device__ inline void tile_load(fr_bf16 *tile, const fr_bf16 *from, int64_t stride, int there)
 {
     const int parts = D / 8, step = 2 * ROWS / parts; /* a multiple of 8: parts keep their places */
-    int first = static_cast<int>(threadIdx.x) / parts, part = static_cast<int>(threadIdx.x) % parts;
+    int first = static_cast<int>(threadIdx.x / parts), part = static_cast<int>(threadIdx.x % parts);
     tile += tile_at<D>(first, part);
     from += first * stride + part * 8;
 #pragma unroll
@@ -216,6 +216,25 @@ template <int COUNT> static __device__ inline void clear(float x[COUNT][4])
         x[j][0] = x[j][1] = x[j][2] = x[j][3] = 0;
 }
 
+/* Scores (16, COUNT) times scale; minus infinity from column `there` on. */
+template <int COUNT> static __device__ inline void scale_scores(float s[COUNT / 8][4], float scale, int there)
+{
+    int t = lane_of_warp() % 4;
+#pragma unroll
+    for (int j = 0; j < COUNT / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            s[j][e] *= scale;
+    if (there >= COUNT)
+        return;
+#pragma unroll
+    for (int j = 0; j < COUNT / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            if (8 * j + 2 * t + e % 2 >= there)
+                s[j][e] = -INFINITY;
+}
+
 /* Over the four lanes that hold a row. */
 static __device__ inline float row_max(float x)
 {
@@ -232,50 +251,45 @@ static __device__ inline float row_sum(float x)
 /* ---- bf16: dropout of fragments -----------------------------------------------------------------------------------
  */
 
-/* For each e of s[j][e]: bit 4 j of keep[e] says whether it is kept. */
-struct keep_bits {
-    uint32_t word[4];
-};
-
-static __device__ inline bool kept(const keep_bits &keep, int j, int e)
+/* Whether s[j][e] is kept. */
+static __device__ inline bool kept(uint32_t keep, int j, int e)
 {
-    return keep.word[e] >> (4 * j) & 1;
+    return keep >> (4 * j + e) & 1;
 }
 
 /* s has queries as rows (counter: of query row 0 of the warp) and CHUNK keys from `key` on as columns. One draw serves
  * four keys, which two lanes share: of the four draws that (rows g, g+8; keys 8 j .. 8 j + 7) take, lane t makes that
  * of row g + 8 (t % 2), keys 8 j + 4 (t / 2) .. + 3, and hands the half it does not need to its neighbour. */
 template <class T>
-static __device__ inline keep_bits keep_of_queries(const attention_call<T> &call, uint64_t counter, int key)
+static __device__ inline uint32_t keep_of_queries(const attention_call<T> &call, uint64_t counter, int key)
 {
     int lane = lane_of_warp(), g = lane / 4, t = lane % 4, odd = t % 2;
     uint32_t mine = 0;
     counter += static_cast<uint64_t>((g + 8 * odd) * call.H) << 16;
-#pragma unroll 2
+#pragma unroll 1 /* registers are scarce where this is called */
     for (int j = 0; j < CHUNK / 8; j++)
         mine |= keep_four(call, counter, (key + 8 * j) / 4 + t / 2) << (4 * j);
     uint32_t other = __shfl_xor_sync(FR_ALL_LANES, mine, 1);
     uint32_t upper = (odd ? other : mine) >> (2 * odd), lower = (odd ? mine : other) >> (2 * odd);
-    return {{upper, upper >> 1, lower, lower >> 1}};
+    return (upper & 0x33333333u) | (lower & 0x33333333u) << 2;
 }
 
 /* s has 16 keys from `key` on as rows and 16 queries as columns (counter: of the first). The draw of keys 4 i .. 4 i +
  * 3 for one query serves the four lanes g / 4 = i: of the four draws they need together (keys g and g + 8, queries 2 t
  * and 2 t + 1), lane g makes number g % 4. */
 template <class T>
-static __device__ inline keep_bits keep_of_keys(const attention_call<T> &call, uint64_t counter, int key)
+static __device__ inline uint32_t keep_of_keys(const attention_call<T> &call, uint64_t counter, int key)
 {
     int lane = lane_of_warp(), g = lane / 4, t = lane % 4, number = g % 4;
-    uint32_t mine = 0;
-    keep_bits keep;
-#pragma unroll 1 /* registers are scarce here */
+    uint32_t mine = 0, keep = 0;
+#pragma unroll 1
     for (int j = 0; j < 2; j++) {
         uint64_t query = counter + (static_cast<uint64_t>((8 * j + 2 * t + number % 2) * call.H) << 16);
         mine |= keep_four(call, query, key / 4 + g / 4 + number / 2 * 2) << (4 * j);
     }
 #pragma unroll
     for (int e = 0; e < 4; e++)
-        keep.word[e] = __shfl_sync(FR_ALL_LANES, mine, t + g / 4 * 16 + 4 * e) >> number;
+        keep |= (__shfl_sync(FR_ALL_LANES, mine, t + g / 4 * 16 + 4 * e) >> number & 0x11u) << e;
     return keep;
 }
 
@@ -292,7 +306,7 @@ template <int D, bool DROP>
 static __device__ inline void backward_of_keys(float dk[D / 8][4], float dv[D / 8][4], uint32_t ds[4], const fr_bf16 *k,
                                                const fr_bf16 *v, const fr_bf16 *q, const fr_bf16 *dout,
                                                const float *lse, const float *delta, float scale, bool upper,
-                                               bool lower, const keep_bits &keep, float factor)
+                                               bool lower, uint32_t keep, float factor)
 {
     int t = lane_of_warp() % 4;
     float p[2][4], dp[2][4];

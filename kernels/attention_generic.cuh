@@ -27,7 +27,7 @@ struct plain_thread {
 
 static __device__ inline plain_thread thread_of_plain()
 {
-    return {static_cast<int>(threadIdx.x) % 16, static_cast<int>(threadIdx.x) / 16};
+    return {static_cast<int>(threadIdx.x % 16), static_cast<int>(threadIdx.x / 16)};
 }
 
 /* Rows first .. first + 31 of an array as f32; zeros beyond T and beyond D. Between barriers. */

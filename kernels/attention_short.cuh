@@ -30,6 +30,11 @@ static __global__ void __launch_bounds__(2 * ROWS, 256 / ROWS)
     fr_copy_commit();
     tile_load<D, ROWS>(v, call.qkv + qkv_at(call, at, 2), stride, at.T);
     fr_copy_commit();
+    uint32_t keep[ROWS / CHUNK] = {};
+#pragma unroll
+    for (int c = 0; DROP && c < ROWS; c += CHUNK) /* while the copies are under way */
+        if (row < at.T && c < at.T)
+            keep[c / CHUNK] = keep_of_queries(call, dropout_counter(call, at, row), c);
     fr_copy_wait<1>();
     __syncthreads();
 
@@ -47,13 +52,12 @@ static __global__ void __launch_bounds__(2 * ROWS, 256 / ROWS)
                 fragment_a<D>(a, q + row * D, i);
                 multiply_transposed<D, CHUNK>(sc, a, k + c * D, i);
             }
+            scale_scores<CHUNK>(sc, scale, at.T - c);
 #pragma unroll
             for (int j = 0; j < CHUNK / 8; j++)
 #pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    sc[j][e] = c + 8 * j + 2 * t + e % 2 < at.T ? sc[j][e] * scale : -INFINITY;
+                for (int e = 0; e < 4; e++)
                     most[e / 2] = fmaxf(most[e / 2], sc[j][e]);
-                }
         }
         most[0] = row_max(most[0]);
         most[1] = row_max(most[1]);
@@ -70,16 +74,13 @@ static __global__ void __launch_bounds__(2 * ROWS, 256 / ROWS)
         if (c >= at.T)
             break;
         float(*sc)[4] = s + c / 8;
-        keep_bits keep = {};
-        if (DROP)
-            keep = keep_of_queries(call, dropout_counter(call, at, row), c);
 #pragma unroll
         for (int j = 0; j < CHUNK / 8; j++)
 #pragma unroll
             for (int e = 0; e < 4; e++) {
                 float p = exp2f(sc[j][e] - most[e / 2]);
                 sum[e / 2] += p;
-                sc[j][e] = DROP && !kept(keep, j, e) ? 0 : p;
+                sc[j][e] = DROP && !kept(keep[c / CHUNK], j, e) ? 0 : p;
             }
 #pragma unroll
         for (int i = 0; i < CHUNK / 16; i++) {
@@ -108,7 +109,7 @@ template <int D, int ROWS> static __device__ __host__ inline int short_backward_
 
 /* Each warp has 16 keys and goes over the queries for dk and dv; it leaves dS for dq, of which it then has 16 rows. */
 template <int D, int ROWS, bool DROP>
-static __global__ void __launch_bounds__(2 * ROWS, 256 / ROWS)
+static __global__ void __launch_bounds__(2 * ROWS, D == 64 && ROWS == 32 ? 6 : 256 / ROWS) /* 168 registers; 128 */
     short_backward(fr_bf16 *dqkv, const fr_bf16 *dout, const fr_bf16 *out, const float *lse,
                    attention_call<fr_bf16> call)
 {
@@ -142,7 +143,7 @@ static __global__ void __launch_bounds__(2 * ROWS, 256 / ROWS)
 #pragma unroll 1
     for (int query = 0; row < at.T && query < at.T; query += 16) {
         uint32_t packed[4];
-        keep_bits keep = {};
+        uint32_t keep = 0;
         if (DROP)
             keep = keep_of_keys(call, dropout_counter(call, at, query), row);
         backward_of_keys<D, DROP>(dk, dv, packed, k + row * D, v + row * D, q + query * D, go + query * D, l + query,
@@ -160,6 +161,7 @@ static __global__ void __launch_bounds__(2 * ROWS, 256 / ROWS)
     tile_store<D>(dqkv + qkv_at(call, at, 1), stride, go, row, at.T, dk, call.scale, call.scale);
     float dq[D / 8][4];
     clear<D / 8>(dq);
+#pragma unroll 1
     for (int key = 0; key < at.T; key += WARP_ROWS) {
         uint32_t a[4];
         fr_ldmatrix4_transposed(a, ds + (key + lane % 8 + lane / 16 * 8) * ds_stride + row + lane / 8 % 2 * 8);

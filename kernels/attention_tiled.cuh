@@ -34,7 +34,6 @@ static __device__ inline void tiled_step(float o[D / 8][4], float most[2], float
                                          const attention_call<fr_bf16> &call)
 {
     float s[TILE / 8][4], old[2] = {most[0], most[1]}, scale = call.scale * LOG2_E;
-    int t = lane_of_warp() % 4;
     clear<TILE / 8>(s);
 #pragma unroll
     for (int i = 0; i < D / 16; i++) {
@@ -44,13 +43,12 @@ static __device__ inline void tiled_step(float o[D / 8][4], float most[2], float
         for (int c = 0; c < TILE; c += CHUNK)
             multiply_transposed<D, CHUNK>(s + c / 8, a, k + c * D, i);
     }
+    scale_scores<TILE>(s, scale, T - key);
 #pragma unroll
     for (int j = 0; j < TILE / 8; j++)
 #pragma unroll
-        for (int e = 0; e < 4; e++) {
-            s[j][e] = key + 8 * j + 2 * t + e % 2 < T ? s[j][e] * scale : -INFINITY;
+        for (int e = 0; e < 4; e++)
             most[e / 2] = fmaxf(most[e / 2], s[j][e]);
-        }
     for (int i = 0; i < 2; i++) {
         most[i] = row_max(most[i]);
         old[i] = exp2f(old[i] - most[i]);
@@ -64,7 +62,7 @@ static __device__ inline void tiled_step(float o[D / 8][4], float most[2], float
 #pragma unroll
     for (int c = 0; c < TILE; c += CHUNK) {
         float(*sc)[4] = s + c / 8;
-        keep_bits keep = {};
+        uint32_t keep = 0;
         if (DROP)
             keep = keep_of_queries(call, counter, key + c);
 #pragma unroll
@@ -139,8 +137,7 @@ template <int D> static __device__ __host__ inline int tiled_queries_bytes()
 template <int D, bool DROP>
 static __device__ inline void backward_of_queries(float dq[D / 8][4], const fr_bf16 *q, const fr_bf16 *dout,
                                                   const fr_bf16 *k, const fr_bf16 *v, int there, const float lse[2],
-                                                  const float delta[2], float scale, const keep_bits &keep,
-                                                  float factor)
+                                                  const float delta[2], float scale, uint32_t keep, float factor)
 {
     int t = lane_of_warp() % 4;
     float s[CHUNK / 8][4], dp[CHUNK / 8][4];
@@ -214,7 +211,7 @@ static __global__ void __launch_bounds__(TILED_THREADS, 4)
         __syncthreads();
 #pragma unroll 1
         for (int c = 0; first + row < at.T && c < smaller(TILE, at.T - key); c += CHUNK) {
-            keep_bits keep = {};
+            uint32_t keep = 0;
             if (DROP)
                 keep = keep_of_queries(call, dropout_counter(call, at, first + row), key + c);
             backward_of_queries<D, DROP>(dq, q + row * D, go + row * D, now + c * D, now + (TILE + c) * D,
@@ -285,7 +282,7 @@ static __global__ void __launch_bounds__(TILED_THREADS, D == 64 ? 3 : 4)
 #pragma unroll 1
         for (int c = 0; first + row < at.T && c < smaller(TILE, at.T - query); c += 16) {
             uint32_t packed[4];
-            keep_bits keep = {};
+            uint32_t keep = 0;
             if (DROP)
                 keep = keep_of_keys(call, dropout_counter(call, at, query + c), first + row);
             backward_of_keys<D, DROP>(dk, dv, packed, k + row * D, v + row * D, now + c * D, now + (TILE + c) * D,
