@@ -184,6 +184,17 @@ static __global__ void read_write(float *data, bool wrong)
 }
 RUN(read_write, 1, 64, 64 * sizeof(float))
 
+/* Neighbours write the halves of a word. */
+static __global__ void halves_of_words(float *data, bool wrong)
+{
+    __shared__ uint16_t row[64];
+    row[threadIdx.x] = static_cast<uint16_t>(threadIdx.x);
+    data[threadIdx.x] = row[wrong ? threadIdx.x ^ 1 : threadIdx.x];
+    __syncthreads();
+    data[threadIdx.x] += row[threadIdx.x ^ 1];
+}
+RUN(halves_of_words, 1, 64, 0)
+
 static __global__ void missing_syncwarp(float *data, bool wrong)
 {
     __shared__ float row[32];
@@ -323,6 +334,7 @@ const planted planted_bugs[] = {
     BUG(write_write, "race", " of static shared memory at "),
     BUG(write_read, "race", " of static shared memory at "),
     BUG(read_write, "race", " of dynamic shared memory at "),
+    BUG(halves_of_words, "race", " of static shared memory at "),
     BUG(missing_syncwarp, "race", "race: reads byte "),
     BUG(syncwarp_of_others, "race", " of static shared memory at "),
     BUG(two_blocks, "race", "not ordered with the write by thread (0,0,0) of block (0,0,0)"),

@@ -32,9 +32,12 @@ struct record {
     uint16_t thread, flags;
 };
 
+/* Of each byte; while split is 0 the first of an aligned word stands for all four. */
 struct cell {
     record write, read[2];
+    bool split;
 };
+enum { WORD = 4 };
 
 struct region {
     const char *begin, *end;
@@ -44,7 +47,7 @@ struct region {
 };
 
 static std::map<const char *, region> regions; /* by the end: upper_bound finds the one an address lies in */
-static std::multimap<size_t, cell *> unused; /* by size; what they hold is of earlier launches */
+static std::multimap<size_t, cell *> unused;   /* by size; what they hold is of earlier launches */
 static region *last_region;
 static uint32_t epoch = 1, launch_epoch, block_epoch;
 static uint32_t clocks[MOST_THREADS][WARP]; /* what each thread knows of its warp */
@@ -58,7 +61,7 @@ static void region_add(const void *memory, size_t bytes)
 {
     if (bytes == 0)
         return;
-    size_t size = bytes * sizeof(cell);
+    size_t size = (bytes + WORD - 1) / WORD * WORD * sizeof(cell);
     auto old = unused.lower_bound(size);
     void *cells;
     if (old != unused.end() && old->first <= 2 * size) {
@@ -212,6 +215,48 @@ static void note_read(cell *c, const record *now)
     c->read[1] = *now;
 }
 
+/* The same access by the same thread, and it has not waited since. */
+static inline bool again(const record *r, const record *now)
+{
+    return r->epoch == now->epoch && r->thread == now->thread && r->time == now->time && r->flags == now->flags;
+}
+
+/* Checks and notes the access `now` to the byte or word at `memory`. */
+static inline void check(cell *c, const region *r, const char *memory, access_kind kind, const record *now)
+{
+    static const char *const names[] = {"reads", "writes", "changes (atomic)", "writes"};
+    const char *did = names[kind];
+    const record *w = &c->write;
+    unsigned thread = now->thread;
+    bool in_flight = (w->flags & IN_FLIGHT) && w->epoch >= block_epoch;
+    /* Done before, and what others have done since would have been found. */
+    if (kind == READ ? !in_flight && (again(&c->read[0], now) || again(&c->read[1], now))
+                     : kind == WRITE && again(w, now))
+        return;
+    bool lands = kind == WRITE && w->thread == thread && w->where == now->where && w->line == now->line;
+    if (in_flight && !lands)
+        report_race(w, "asynchronous copy, which is not waited for,", memory, did, now->where, now->line, r);
+    if (w->epoch && !(kind == ATOMIC && (w->flags & WRITTEN_ATOMICALLY)) && !ordered(w, thread, r->shared))
+        report_race(w, "write", memory, did, now->where, now->line, r);
+    if (kind == READ) {
+        note_read(c, now);
+        return;
+    }
+    for (record &read : c->read) {
+        if (read.epoch && !ordered(&read, thread, r->shared))
+            report_race(&read, "read", memory, did, now->where, now->line, r);
+        read.epoch = 0; /* whoever comes after this write comes after that read */
+    }
+    c->write = *now;
+}
+
+static void split(cell *word)
+{
+    for (int i = 1; i < WORD; i++)
+        word[i] = word[0];
+    word->split = true;
+}
+
 static void on_access(unsigned thread, const void *address, size_t bytes, access_kind kind, const void *where, int line)
 {
     const char *memory = static_cast<const char *>(address);
@@ -220,23 +265,22 @@ static void on_access(unsigned thread, const void *address, size_t bytes, access
         return;
     record now = {epoch, clocks[thread][thread % WARP], where, line, static_cast<uint16_t>(thread), 0};
     now.flags = kind == ATOMIC ? WRITTEN_ATOMICALLY : kind == COPY_BEGINS ? IN_FLIGHT : 0;
-    const char *did = kind == READ ? "reads" : kind == ATOMIC ? "changes (atomic)" : "writes";
-    for (size_t i = 0; i < bytes && memory + i < r->end; i++) {
-        cell *c = &r->cells[memory + i - r->begin];
-        const record *w = &c->write;
-        bool lands = kind == WRITE && w->thread == thread && w->where == where && w->line == line;
-        if ((w->flags & IN_FLIGHT) && w->epoch >= block_epoch && !lands)
-            report_race(w, "asynchronous copy, which is not waited for,", memory + i, did, where, line, r);
-        if (w->epoch && !(kind == ATOMIC && (w->flags & WRITTEN_ATOMICALLY)) && !ordered(w, thread, r->shared))
-            report_race(w, "write", memory + i, did, where, line, r);
-        if (kind == READ) {
-            note_read(c, &now);
+    const char *end = memory + bytes < r->end ? memory + bytes : r->end;
+    while (memory < end) {
+        size_t at = static_cast<size_t>(memory - r->begin);
+        cell *word = &r->cells[at / WORD * WORD];
+        bool whole = at % WORD == 0 && end - memory >= WORD;
+        if (whole && !word->split) {
+            check(word, r, memory, kind, &now);
+            memory += WORD;
             continue;
         }
-        for (const record &read : c->read)
-            if (read.epoch && !ordered(&read, thread, r->shared))
-                report_race(&read, "read", memory + i, did, where, line, r);
-        c->write = now;
+        if (!word->split)
+            split(word);
+        for (int i = static_cast<int>(at % WORD); i < WORD && memory < end; i++, memory++)
+            check(&word[i], r, memory, kind, &now);
+        if (whole && kind != READ)
+            word->split = false; /* all four were written by now */
     }
 }
 

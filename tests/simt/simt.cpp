@@ -140,6 +140,13 @@ static const char *activity(const thread *t)
     return to;
 }
 
+/* Whether the other waits in the same warp intrinsic as t. */
+static bool waits_for_same(const thread *other, const thread *t)
+{
+    return other->state == IN_WARP && other->mask == t->mask &&
+           (other->what == t->what || strcmp(other->what, t->what) == 0);
+}
+
 [[noreturn]] static void report_missing_lane(const thread *waits, const thread *missing)
 {
     self = const_cast<thread *>(waits);
@@ -162,8 +169,7 @@ static const char *activity(const thread *t)
         const thread *t = &threads[i];
         for (unsigned lane = 0; t->state == IN_WARP && lane < WARP; lane++) {
             const thread *other = &threads[i / WARP * WARP + lane];
-            bool same = other->state == IN_WARP && other->mask == t->mask && strcmp(other->what, t->what) == 0;
-            if ((t->mask >> lane & 1) && !same)
+            if ((t->mask >> lane & 1) && !waits_for_same(other, t))
                 report_missing_lane(t, other);
         }
     }
@@ -206,7 +212,9 @@ int barrier(const char *what, bool predicate, const char *file, int line)
     }
     block.predicates += predicate;
     const thread *first = block.first;
-    if (first->line != line || strcmp(first->file, file) != 0 || strcmp(first->what, what) != 0)
+    bool same = first->line == line && (first->file == file || strcmp(first->file, file) == 0) &&
+                (first->what == what || strcmp(first->what, what) == 0);
+    if (!same)
         report_barrier(self, first);
     for (unsigned i = 0; block.exited > 0 && i < thread_count; i++)
         if (threads[i].state == DONE)
@@ -233,6 +241,10 @@ void collective(const char *what, unsigned mask, void *argument, completion comp
     self->argument = argument;
     if (!(mask >> lane & 1))
         report(-1, "%s at %s:%d: lane %u is not in its own mask 0x%08x", what, file, line, lane, mask);
+    if (block.ready[first / WARP] & mask) { /* some still run */
+        wait();
+        return;
+    }
     void *arguments[WARP] = {};
     bool all = true;
     for (unsigned l = 0; l < WARP; l++) {
@@ -244,9 +256,7 @@ void collective(const char *what, unsigned mask, void *argument, completion comp
         const thread *other = &threads[first + l];
         if (other->state == DONE)
             report_missing_lane(self, other);
-        if (other->state != IN_WARP || other->mask != mask ||
-            (other->what != what && strcmp(other->what, what) != 0)) /* mostly the same literal */
-            all = false;
+        all = all && waits_for_same(other, self);
         arguments[l] = other->argument;
     }
     if (!all) {

@@ -221,7 +221,8 @@ static void complete_matrices(void *const argument[WARP], unsigned)
                 unsigned row = m->transposed ? 2 * (lane % 4) + half : lane / 4;
                 unsigned column = m->transposed ? lane / 4 : 2 * (lane % 4) + half;
                 const unsigned char *from = static_cast<const matrices_argument *>(argument[8 * i + row])->row;
-                note(first + lane, from + 2 * column, 2, READ, m->file, m->line);
+                if (m->transposed || half == 0) /* two elements of one row in one access */
+                    note(first + lane, from + 2 * column, m->transposed ? 2 : 4, READ, m->file, m->line);
                 memcpy(&element[half], from + 2 * column, 2);
             }
             m->r[i] = static_cast<uint32_t>(element[1]) << 16 | element[0];
