@@ -167,7 +167,7 @@ static void test_shapes(void **state)
 static void test_certified(void **state)
 {
     (void)state;
-    assert_int_equal(run_unit(259, 400, 64, 5, true), 0); /* more than a tile of queries */
+    assert_int_equal(run_unit(259, 300, 33, 5, true), 0); /* more than a tile of queries */
     assert_int_equal(run_unit(2, 300, 384, 5, false), 0);
     assert_int_equal(run_unit(9, 700, 33, 33, true), 0);
     assert_int_equal(run_unit(2, 300, 400, 1, false), 0); /* queries do not stay in shared memory */
@@ -298,9 +298,9 @@ static void test_extremes(void **state)
 static void test_exact_only(void **state)
 {
     (void)state;
-    run_unit(3, 700, 33, 150, true);
-    run_unit(70, 200, 7, 150, false);
-    run_unit(2, 129, 384, 200, true);
+    run_unit(2, 400, 33, 150, true);
+    run_unit(66, 40, 7, 150, false);
+    run_unit(1, 129, 384, 129, true);
 }
 
 /* The last block, warp and lane first: lists grow in another order, results stay. */
