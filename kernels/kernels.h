@@ -106,16 +106,18 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
     X(head_out_backward, (fr_queue * q, void *da, void *dw2, void *db2, const void *dy, const void *a, const void *w2, \
                           int64_t B, int64_t M, int64_t H))                                                            \
     /* One AdamW step (Loshchilov & Hutter 2019) with the gradient taken times grad_scale and factor[0] (NULL: 1);     \
-     * where factor[0] is NaN nothing changes: m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  w -= lr (m / c1 / (sqrt(v                                               \
-     * / c2) + epsilon) + decay w), c1 = 1 - b1^step, c2 = 1 - b2^step. copy (n) or NULL: w rounded to bf16; NULL on                                               \
+     * where factor[0] is NaN nothing changes: m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  w -= lr (m / c1 / (sqrt(v \
+     * / c2) + epsilon) + decay w), c1 = 1 - b1^step, c2 = 1 - b2^step. copy (n) or NULL: w rounded to bf16; NULL on   \
      * the CPU. */                                                                                                     \
     X(adamw, (fr_queue * q, void *w, void *m, void *v, void *copy, const void *g, int64_t n, double lr, double b1,     \
               double b2, double epsilon, double decay, int64_t step, double grad_scale, const double *factor))         \
     /* out[0] += sum x^2 (f64), in a fixed order */                                                                    \
     X(sum_squares, (fr_queue * q, double *out, const void *x, int64_t n))                                              \
     /* What clipping by the norm makes of a gradient: factor[0] = min(1, clip / sqrt(squares[n-1])), 1 with clip 0.    \
-     * squares (n): sums of squares of the gradients of the last steps, this one's last; NaN unless all are finite. */               \
-    X(clip_factor, (fr_queue * q, double *factor, const double *squares, int64_t n, double clip))                      \
+     * squares (n): sums of squares of the gradients of the last steps, this one's last; losses (n) or NULL: theirs.                 \
+     * NaN unless all are finite. */                                                                                                        \
+    X(clip_factor,                                                                                                     \
+      (fr_queue * q, double *factor, const double *squares, const double *losses, int64_t n, double clip))             \
     /* g += c (w - w0); w0 NULL: c w.  The gradient of an L2 penalty c/2 |w - w0|^2. */                                \
     X(pull, (fr_queue * q, void *g, const void *w, const void *w0, int64_t n, double c))                               \
     /* Merges scores (rows, n) of candidates first .. first+n-1 into a running top-k per row, sorted: value (rows,k)   \

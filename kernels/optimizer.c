@@ -27,13 +27,14 @@ void FR_KERNEL(adamw)(fr_queue *q, void *w_, void *m_, void *v_, void *copy, con
     }
 }
 
-void FR_KERNEL(clip_factor)(fr_queue *q, double *factor, const double *squares, int64_t n, double clip)
+void FR_KERNEL(clip_factor)(fr_queue *q, double *factor, const double *squares, const double *losses, int64_t n,
+                            double clip)
 {
     (void)q;
     *factor = 1;
     if (clip > 0 && sqrt(squares[n - 1]) > clip)
         *factor = clip / sqrt(squares[n - 1]);
     for (int64_t i = 0; i < n; i++)
-        if (squares[i] - squares[i] != 0) /* NaN or infinite */
+        if (squares[i] - squares[i] != 0 || (losses && losses[i] - losses[i] != 0)) /* NaN or infinite */
             *factor = NAN;
 }

@@ -60,11 +60,11 @@ static void adamw(fr_queue *q, void *w, void *m, void *v, void *copy, const void
 FR_WIDE(adamw)
 
 /* One warp: there are few squares. */
-__global__ static void clip_factor_kernel(double *factor, const double *squares, int64_t n, double clip)
+__global__ static void clip_factor_kernel(double *factor, const double *squares, const double *losses, int64_t n, double clip)
 {
     bool finite = true;
     for (int64_t i = threadIdx.x; i < n; i += FR_WARP)
-        finite = finite && isfinite(squares[i]);
+        finite = finite && isfinite(squares[i]) && (!losses || isfinite(losses[i]));
     finite = __all_sync(FR_ALL_LANES, finite);
     if (threadIdx.x == 0) {
         double norm = sqrt(squares[n - 1]);
@@ -72,8 +72,9 @@ __global__ static void clip_factor_kernel(double *factor, const double *squares,
     }
 }
 
-static void clip_factor(fr_queue *q, double *factor, const double *squares, int64_t n, double clip)
+static void clip_factor(fr_queue *q, double *factor, const double *squares, const double *losses, int64_t n,
+                        double clip)
 {
-    fr_launch(q, clip_factor_kernel, 1, FR_WARP, 0, factor, squares, n, clip);
+    fr_launch(q, clip_factor_kernel, 1, FR_WARP, 0, factor, squares, losses, n, clip);
 }
 FR_WIDE(clip_factor)

@@ -32,12 +32,13 @@ static fr_status name_bad_gradient(const fr_params *params, int64_t step)
                    (long long)step);
 }
 
-void fr_optimizer_launch(const fr_optimizer *optimizer, fr_params *params, int64_t step, fr_tensor squares)
+void fr_optimizer_launch(const fr_optimizer *optimizer, fr_params *params, int64_t step, fr_tensor squares,
+                         fr_tensor losses)
 {
     if (!params->grad_block.data)
         return;
     fr_sum_squares_add(fr_tensor_rows(squares, squares.shape[0] - 1, 1), params->grad_block);
-    fr_clip_factor(params->factor, squares, optimizer->clip);
+    fr_clip_factor(params->factor, squares, losses, optimizer->clip);
     fr_adamw_step rule = {.beta1 = optimizer->beta1,
                           .beta2 = optimizer->beta2,
                           .epsilon = optimizer->epsilon,
@@ -66,7 +67,7 @@ fr_status fr_optimizer_step(const fr_optimizer *optimizer, fr_params *params, in
 {
     fr_tensor squares = fr_device_scalar(params->device);
     fr_tensor_zero(squares);
-    fr_optimizer_launch(optimizer, params, step, squares);
+    fr_optimizer_launch(optimizer, params, step, squares, FR_NONE);
     double sum = fr_scalar_get(squares);
     if (norm)
         *norm = sqrt(sum);

@@ -104,10 +104,11 @@ typedef struct fr_optimizer {
 FR_NODISCARD fr_status fr_optimizer_step(const fr_optimizer *optimizer, fr_params *params, int64_t step, double *norm);
 
 /* The same without waiting for the device: the sum of squares of the gradients is added to the last of the f64
- * `squares` (n) of the device, and parameters change only if all n are finite, on the device. Once the host has read
- * squares, fr_optimizer_check says whether one was, and if not names the bad gradient (of the gradients as they are
- * then). */
-void fr_optimizer_launch(const fr_optimizer *optimizer, fr_params *params, int64_t step, fr_tensor squares);
+ * `squares` (n) of the device, and parameters change only if all n, and all of the f64 `losses` (n; or FR_NONE), are
+ * finite. Once the host has read squares, fr_optimizer_check says whether one was, and if not names the bad gradient
+ * (of the gradients as they are then). */
+void fr_optimizer_launch(const fr_optimizer *optimizer, fr_params *params, int64_t step, fr_tensor squares,
+                         fr_tensor losses);
 FR_NODISCARD fr_status fr_optimizer_check(const fr_params *params, int64_t step, double squares);
 
 #endif

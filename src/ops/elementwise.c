@@ -79,13 +79,16 @@ void fr_sum_squares_add(fr_tensor sum, fr_tensor x)
     kernels->sum_squares(device->queue, sum.data, x.data, n);
 }
 
-void fr_clip_factor(fr_tensor factor, fr_tensor squares, double clip)
+void fr_clip_factor(fr_tensor factor, fr_tensor squares, fr_tensor losses, double clip)
 {
     fr_device *device = factor.device;
     fr_want_count(__func__, "factor", &factor, device, FR_F64, 1);
     fr_want_count(__func__, "squares", &squares, device, FR_F64, fr_tensor_count(&squares));
     FR_CHECK(fr_tensor_count(&squares) > 0, "squares is empty");
-    device->wide_kernels->clip_factor(device->queue, factor.data, squares.data, fr_tensor_count(&squares), clip);
+    if (losses.data)
+        fr_want_count(__func__, "losses", &losses, device, FR_F64, fr_tensor_count(&squares));
+    device->wide_kernels->clip_factor(device->queue, factor.data, squares.data, losses.data, fr_tensor_count(&squares),
+                                      clip);
 }
 
 double fr_sum_squares(fr_tensor x)

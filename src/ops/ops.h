@@ -87,9 +87,10 @@ typedef struct fr_adamw_step {
 /* copy (or FR_NONE): bf16, gets the new w rounded. */
 void fr_adamw(fr_tensor w, fr_tensor m, fr_tensor v, fr_tensor copy, fr_tensor g, fr_adamw_step step);
 double fr_sum_squares(fr_tensor x);
-void fr_sum_squares_add(fr_tensor sum, fr_tensor x);                   /* sum: an f64 scalar of the device */
-void fr_clip_factor(fr_tensor factor, fr_tensor squares, double clip); /* f64: scalar, (n) */
-void fr_pull(fr_tensor g, fr_tensor w, fr_tensor w0, double c);        /* w0.data NULL = 0 */
+void fr_sum_squares_add(fr_tensor sum, fr_tensor x); /* sum: an f64 scalar of the device */
+/* f64: factor scalar, squares and losses (or FR_NONE) (n) */
+void fr_clip_factor(fr_tensor factor, fr_tensor squares, fr_tensor losses, double clip);
+void fr_pull(fr_tensor g, fr_tensor w, fr_tensor w0, double c); /* w0.data NULL = 0 */
 int64_t fr_find_nonfinite(fr_tensor x);
 
 /* Exact k nearest rows of `corpus` (nc, d) for each row of `queries` (nq, d) by inner product (cosine for unit rows),

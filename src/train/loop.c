@@ -195,13 +195,12 @@ static fr_status settle(loop *l)
 static fr_status one_step(loop *l, int64_t i)
 {
     fr_fit *fit = l->fit;
-    fr_tensor loss, squares;
     int64_t count;
     const int64_t *rows = batch_of(l, i, &count);
-    fr_pending_next(&l->pending, &loss, &squares);
+    fr_tensor loss = fr_pending_next(&l->pending);
     fr_params_zero_grad(fit->params);
     FR_TRY(fit->step(fit->model, rows, count, l->step, loss));
-    fr_optimizer_launch(&fit->optimizer, fit->params, l->step, squares);
+    fr_pending_launch(&l->pending, &fit->optimizer, fit->params, l->step);
     l->step++;
     return fr_pending_full(&l->pending) || i == l->epoch_steps - 1 ? settle(l) : FR_OK;
 }

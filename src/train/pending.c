@@ -30,15 +30,20 @@ void fr_pending_close(fr_pending *pending)
     *pending = (fr_pending){0};
 }
 
-void fr_pending_next(fr_pending *pending, fr_tensor *loss, fr_tensor *squares)
+fr_tensor fr_pending_next(fr_pending *pending)
 {
     FR_CHECK(!fr_pending_full(pending), "%lld steps are pending, read them first", (long long)pending->count);
     if (pending->count == 0) {
         fr_tensor_zero(pending->loss);
         fr_tensor_zero(pending->squares);
     }
-    *loss = fr_tensor_rows(pending->loss, pending->count, 1);
-    *squares = fr_tensor_rows(pending->squares, 0, ++pending->count);
+    return fr_tensor_rows(pending->loss, pending->count++, 1);
+}
+
+void fr_pending_launch(fr_pending *pending, const fr_optimizer *optimizer, fr_params *params, int64_t step)
+{
+    fr_optimizer_launch(optimizer, params, step, fr_tensor_rows(pending->squares, 0, pending->count),
+                        fr_tensor_rows(pending->loss, 0, pending->count));
 }
 
 bool fr_pending_full(const fr_pending *pending)

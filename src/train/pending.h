@@ -3,7 +3,7 @@
 #ifndef FR_TRAIN_PENDING_H
 #define FR_TRAIN_PENDING_H
 
-#include "device/device.h"
+#include "nn/params.h"
 
 typedef struct fr_pending {
     fr_arena *arena;
@@ -15,9 +15,11 @@ typedef struct fr_pending {
 void fr_pending_open(fr_pending *pending, fr_device *device);
 void fr_pending_close(fr_pending *pending); /* accepts an all-zero struct */
 
-/* Begins a step: its loss (0), to which fr_mse_add and fr_bce_add add, and the sums of squares up to its own, for
- * fr_optimizer_launch. */
-void fr_pending_next(fr_pending *pending, fr_tensor *loss, fr_tensor *squares);
+/* Begins a step and returns its loss (0), to which fr_mse_add and fr_bce_add add. */
+fr_tensor fr_pending_next(fr_pending *pending);
+
+/* Ends it: the optimizer's step. */
+void fr_pending_launch(fr_pending *pending, const fr_optimizer *optimizer, fr_params *params, int64_t step);
 
 bool fr_pending_full(const fr_pending *pending);
 

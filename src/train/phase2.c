@@ -235,10 +235,8 @@ static fr_status train_task(phase2 *p, int64_t t, int64_t epoch)
     for (int64_t i = 0; i < at.steps; i++) {
         int64_t count, number = epoch * at.steps + i;
         const int64_t *places = places_of(p, &at, i, &count);
-        fr_tensor loss, squares;
-        fr_pending_next(&p->pending, &loss, &squares);
-        step(p, t, places, count, number, loss);
-        fr_optimizer_launch(&optimizer, &e->task[t].params, number, squares);
+        step(p, t, places, count, number, fr_pending_next(&p->pending));
+        fr_pending_launch(&p->pending, &optimizer, &e->task[t].params, number);
         if (fr_pending_full(&p->pending) || i == at.steps - 1)
             FR_TRY(settle(p, &at, i));
     }
