@@ -6,8 +6,8 @@ source "$(dirname "$0")/common.sh"
 install_packages "${packages[@]}" valgrind libc6-dbg
 say "text encoder"
 scripts/get-encoder.sh
-folder=${FR_BUILD:-build-test}
-build "$folder" -DFR_TESTS=ON
+folder=${FR_BUILD:-build-valgrind}
+build "$folder" -DFR_TESTS=ON -DFR_CUDA=OFF
 tests=("$@")
 if [ ${#tests[@]} -eq 0 ]; then
     for source in tests/test_*.c; do
