@@ -99,62 +99,55 @@ static void check_real(const fr_tensor *tensor)
              "dtype %d, want a real type", (int)tensor->dtype);
 }
 
-static void *raw_room(const fr_tensor *tensor)
+/* host: elements of type `dtype`, FR_F32 or FR_F64 */
+static void set_from(fr_tensor tensor, const void *host, fr_dtype dtype)
 {
-    check_real(tensor);
-    return fr_calloc((size_t)fr_tensor_count(tensor) + 1, fr_dtype_bytes(tensor->dtype));
+    check_real(&tensor);
+    if (tensor.dtype == dtype) {
+        fr_tensor_set_raw(tensor, host);
+        return;
+    }
+    int64_t count = fr_tensor_count(&tensor);
+    void *raw = fr_calloc((size_t)count + 1, fr_dtype_bytes(tensor.dtype));
+    for (int64_t i = 0; i < count; i++)
+        put(raw, tensor.dtype, i, take(host, dtype, i));
+    fr_tensor_set_raw(tensor, raw);
+    free(raw);
+}
+
+static void get_into(fr_tensor tensor, void *host, fr_dtype dtype)
+{
+    check_real(&tensor);
+    if (tensor.dtype == dtype) {
+        fr_tensor_get_raw(tensor, host);
+        return;
+    }
+    int64_t count = fr_tensor_count(&tensor);
+    void *raw = fr_calloc((size_t)count + 1, fr_dtype_bytes(tensor.dtype));
+    fr_tensor_get_raw(tensor, raw);
+    for (int64_t i = 0; i < count; i++)
+        put(host, dtype, i, take(raw, tensor.dtype, i));
+    free(raw);
 }
 
 void fr_tensor_set(fr_tensor tensor, const float *host)
 {
-    if (tensor.dtype == FR_F32) {
-        fr_tensor_set_raw(tensor, host);
-        return;
-    }
-    void *raw = raw_room(&tensor);
-    for (int64_t i = 0; i < fr_tensor_count(&tensor); i++)
-        put(raw, tensor.dtype, i, host[i]);
-    fr_tensor_set_raw(tensor, raw);
-    free(raw);
+    set_from(tensor, host, FR_F32);
 }
 
 void fr_tensor_get(fr_tensor tensor, float *host)
 {
-    if (tensor.dtype == FR_F32) {
-        fr_tensor_get_raw(tensor, host);
-        return;
-    }
-    void *raw = raw_room(&tensor);
-    fr_tensor_get_raw(tensor, raw);
-    for (int64_t i = 0; i < fr_tensor_count(&tensor); i++)
-        host[i] = (float)take(raw, tensor.dtype, i);
-    free(raw);
+    get_into(tensor, host, FR_F32);
 }
 
 void fr_tensor_set_f64(fr_tensor tensor, const double *host)
 {
-    if (tensor.dtype == FR_F64) {
-        fr_tensor_set_raw(tensor, host);
-        return;
-    }
-    void *raw = raw_room(&tensor);
-    for (int64_t i = 0; i < fr_tensor_count(&tensor); i++)
-        put(raw, tensor.dtype, i, host[i]);
-    fr_tensor_set_raw(tensor, raw);
-    free(raw);
+    set_from(tensor, host, FR_F64);
 }
 
 void fr_tensor_get_f64(fr_tensor tensor, double *host)
 {
-    if (tensor.dtype == FR_F64) {
-        fr_tensor_get_raw(tensor, host);
-        return;
-    }
-    void *raw = raw_room(&tensor);
-    fr_tensor_get_raw(tensor, raw);
-    for (int64_t i = 0; i < fr_tensor_count(&tensor); i++)
-        host[i] = take(raw, tensor.dtype, i);
-    free(raw);
+    get_into(tensor, host, FR_F64);
 }
 
 void fr_tensor_zero(fr_tensor tensor)
