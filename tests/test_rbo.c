@@ -1,10 +1,8 @@
 /* Rank-biased overlap: the definition against values worked out by hand, every kernel table against the definition. */
 #include "finerouter/config.h"
 #include "finerouter/discover.h"
-#include "test.h"
+#include "rbo_cases.h"
 
-#include "base/memory.h"
-#include "base/rng.h"
 #include "device/tables.h"
 
 static double untied(const int16_t *a, const int16_t *b, int64_t M, double p, int variant)
@@ -67,31 +65,6 @@ static void check_values_with_missing_models(void **state)
     /* A tie group shrinks: (0, 1, 3) with 1 missing is (0, 3), against 0 3: .95 as above. */
     const int16_t top[4] = {1, 1, 0, 1}, bottom[4] = {3, 3, 0, 3};
     assert_close(fr_rbo(top, bottom, b, b, 4, 0.9, FR_RBO_A), 0.95, 1e-12);
-}
-
-/* Lists of n prompts over M models. levels: distinct scores (0: no ties); missing: share not ranked. */
-static void random_lists(int16_t *top, int16_t *bottom, int64_t n, int64_t M, int64_t levels, double missing)
-{
-    uint64_t stream = fr_stream("lists", (uint64_t)M, (uint64_t)levels);
-    double *score = FR_NEW(double, M);
-    for (int64_t i = 0; i < n; i++) {
-        for (int64_t m = 0; m < M; m++) {
-            uint64_t index = (uint64_t)(2 * (i * M + m));
-            bool absent = fr_rng_uniform(7, stream, index + 1) < missing;
-            double u = fr_rng_uniform(7, stream, index);
-            score[m] = absent ? NAN : levels ? floor(u * (double)levels) : u;
-        }
-        for (int64_t m = 0; m < M; m++) {
-            int16_t before = 0, level = 0;
-            for (int64_t j = 0; j < M; j++) {
-                before += score[j] > score[m];
-                level += score[j] == score[m];
-            }
-            top[i * M + m] = (int16_t)(isnan(score[m]) ? 0 : before + 1);
-            bottom[i * M + m] = (int16_t)(isnan(score[m]) ? 0 : before + level);
-        }
-    }
-    free(score);
 }
 
 static void compare(const fr_kernels *kernels, int64_t M, int64_t levels, double missing, int64_t E)
