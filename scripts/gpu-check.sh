@@ -49,12 +49,12 @@ pack() {
             esac
         done < <(ldd "$folder/$program" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }')
     done
-    tar -C "$to" -c lib fallback | xz -2 -T0 >"$to/lib.tar.xz" # 150 MB of libraries
+    tar -C "$to" -c lib fallback | xz -0 -T0 >"$to/lib.tar.xz" # 150 MB of libraries
     rm -rf "$to/lib" "$to/fallback"
     git describe --always --dirty >"$to/commit" 2>/dev/null || echo unknown >"$to/commit"
     local bytes
     bytes=$(du -sb "$to" | cut -f1)
-    [ "$bytes" -lt $most_bytes ] || fail "$to has $bytes bytes, more than $most_bytes"
+    [ "$bytes" -lt "$most_bytes" ] || fail "$to has $bytes bytes, more than $most_bytes"
     echo "gpu-check: $to: ${programs[*]} with libraries, $((bytes / 1048576)) MiB"
 }
 
@@ -116,6 +116,6 @@ else
 fi
 cublas=$(find_cublas)
 [ -n "$cublas" ] && libraries=$libraries${libraries:+:}$cublas
-echo "gpu-check: $commit, cuBLASLt: ${cublas:-the system\'s, if any}" >&2
+echo "gpu-check: $commit, cuBLASLt in ${cublas:-no known place}" >&2
 exec python3 benchmarks/gpu/check.py --bin "$bin" --commit "$commit" --state "$state" --out "${out:-$state/gpu-check.json}" \
     --libraries "$libraries" --budget $((budget - SECONDS + started)) ${parts:+--parts "$parts"}

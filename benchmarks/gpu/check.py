@@ -113,7 +113,7 @@ def json_lines(lines):
     return found
 
 
-def outcome(status, lines, limit, **more):
+def outcome(status, lines, limit, /, **more):
     """ok: it ended well. A part that was cut is tried again the next time."""
     result = {"ok": status == 0, **more}
     if status is None:
@@ -325,10 +325,26 @@ def goals(lines):
     return rows
 
 
+def agreements(lines):
+    """Ours against the peers' results: (what, how far, at most)."""
+    rows = []
+    for line in lines:
+        name = f"{line['bench']}, {line.get('model', line.get('lists', ''))}: {line.get('peer')}"
+        if "agrees" in line:
+            rows.append((name + ", 1 - least cosine", 1 - line["agrees"], 2e-3))
+        if "largest_difference" in line:
+            rows.append((name + ", largest difference", line["largest_difference"], 1e-5))
+        if "norm" in line and "peer" in line:
+            own = [x["norm"] for x in lines if x["bench"] == "gradient" and x["model"] == line["model"]
+                   and x["texts"] == line["texts"]]
+            rows += [(name + ", gradient norm", abs(x / line["norm"] - 1), .05) for x in own[:1]]
+    return [{"what": what, "figure": figure, "limit": limit, "pass": figure <= limit} for what, figure, limit in rows]
+
+
 def write(results, about):
     lines = [line for part in results.values() for line in part.get("lines", [])]
     report = {"commit": args.commit, "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **about,
-              "goals_are_for": "one H200", "goals": goals(lines), "parts": results}
+              "goals_are_for": "one H200", "goals": goals(lines), "agreement": agreements(lines), "parts": results}
     with open(args.out + ".new", "w") as file:
         json.dump(report, file, indent=1)
         file.write("\n")
@@ -373,6 +389,11 @@ def show(report):
         peers = "; ".join(f"{number(p['ratio'])}x {p['peer'].replace('.*', ' ')} ({number(p['goal'])})" for p in row["peers"])
         mark = {None: " ", True: "+", False: "!"}[row["pass"]]
         print("%-58s %11s %9s%s %s" % (row["what"], number(row["figure"]), number(row["goal"]), mark, peers))
+
+
+    for row in report["agreement"]:
+        if not row["pass"]:
+            print(f"DIFFERS: {row['what']}: {row['figure']:.3g}, want at most {row['limit']:g}")
 
 
 def main():
