@@ -49,11 +49,14 @@ static bool on_device(fr_device *device, int32_t *index, float *similarity, cons
         size_t bytes = (size_t)(rows * k) * sizeof(float);
         const float *q = fr_operand_begin(device, queries + i * d, (size_t)(rows * d) * sizeof(float));
         const int32_t *s = skip ? fr_operand_begin(device, skip + i, (size_t)rows * sizeof(int32_t)) : NULL;
-        float *value = fr_result_begin(device, similarity + i * k, bytes);
-        int32_t *best = fr_result_begin(device, index + i * k, bytes);
+        /* Two results at once: fr_result_begin would give small ones the same memory. */
+        void *value = device->allocate(device, bytes), *best = device->allocate(device, bytes);
         device->wide_kernels->knn(device->queue, value, best, q, c, rows, nc, d, k, s);
-        fr_result_end(device, similarity + i * k, value, bytes);
-        fr_result_end(device, index + i * k, best, bytes);
+        device->synchronize(device);
+        device->copy_out(device, similarity + i * k, value, bytes);
+        device->copy_out(device, index + i * k, best, bytes);
+        device->release(device, value);
+        device->release(device, best);
         fr_operand_end(device, queries + i * d, q);
         if (skip)
             fr_operand_end(device, skip + i, s);
