@@ -5,7 +5,8 @@
 #   scripts/gpu-check.sh --pack DIR
 #
 # --pack  where the libraries are, GPU or not: builds for compute capability 9.0 and puts the programs and all libraries
-#         they need, but glibc, into DIR (less than 60 MiB).
+#         they need, but glibc, into DIR (less than 60 MiB; FR_XZ is the level of compression, default 3). FR_BUILD: a folder
+#         that is built already.
 # --from  runs the programs of such a folder: nothing is built. Without it they are built (FR_BUILD names the folder).
 # --state results part by part (default build-gpu-check): a part that was done with the same programs is not done again,
 #         so a second call goes on where time ran out. --out (default STATE/gpu-check.json) is written after every part.
@@ -49,8 +50,8 @@ pack() {
             esac
         done < <(ldd "$folder/$program" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }')
     done
-    tar -C "$to" -c lib fallback | xz -0 -T0 >"$to/lib.tar.xz" # 150 MB of libraries
-    rm -rf "$to/lib" "$to/fallback"
+    tar -C "$to" -c bin lib fallback | xz "-${FR_XZ:-3}" -T0 >"$to/pack.tar.xz" # of 190 MB
+    rm -rf "$to/bin" "$to/lib" "$to/fallback"
     git describe --always --dirty >"$to/commit" 2>/dev/null || echo unknown >"$to/commit"
     local bytes
     bytes=$(du -sb "$to" | cut -f1)
@@ -98,15 +99,15 @@ mkdir -p "$state"
 state=$(cd "$state" && pwd)
 libraries=''
 if [ -n "$from" ]; then
-    [ -f "$from/commit" ] && [ -f "$from/lib.tar.xz" ] || fail "$from: no folder that --pack made"
-    bin=$(cd "$from/bin" && pwd)
+    [ -f "$from/commit" ] && [ -f "$from/pack.tar.xz" ] || fail "$from: no folder that --pack made"
     commit=$(cat "$from/commit")
-    if [ "$(cat "$state/libraries.of" 2>/dev/null)" != "$commit" ]; then
+    if [ "$(cat "$state/unpacked" 2>/dev/null)" != "$commit" ]; then
+        rm -rf "$state/bin" "$state/lib" "$state/fallback"
         python3 -c 'import sys, tarfile
-tarfile.open(sys.argv[1]).extractall(sys.argv[2], filter="tar")' "$from/lib.tar.xz" "$state"
-        echo "$commit" >"$state/libraries.of"
+tarfile.open(sys.argv[1]).extractall(sys.argv[2], filter="tar")' "$from/pack.tar.xz" "$state"
+        echo "$commit" >"$state/unpacked"
     fi
-    libraries=$state/lib
+    bin=$state/bin libraries=$state/lib
     ldconfig -p 2>/dev/null | grep -q 'libstdc++\.so\.6' || libraries=$libraries:$state/fallback
 else
     bin=${FR_BUILD:-build-gpu}

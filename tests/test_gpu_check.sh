@@ -79,14 +79,15 @@ for program in finerouter test_cuda bench_gpu; do
         exit 0
     fi
 done
-FR_BUILD=$build scripts/gpu-check.sh --pack "$work/pack" >"$work/log" || fail "pack: $(cat "$work/log")"
+FR_XZ=0 FR_BUILD=$build scripts/gpu-check.sh --pack "$work/pack" >"$work/log" || fail "pack: $(cat "$work/log")"
 [ "$(du -sb "$work/pack" | cut -f1)" -lt $((60 << 20)) ] || fail "the pack is too large"
 [ -s "$work/pack/commit" ] || fail "the pack has no commit"
-tar -C "$work" -xJf "$work/pack/lib.tar.xz"
+mkdir "$work/unpacked"
+tar -C "$work/unpacked" -xJf "$work/pack/pack.tar.xz"
 for program in finerouter test_cuda bench_gpu; do
-    outside=$(LD_LIBRARY_PATH="$work/lib:$work/fallback" ldd "$work/pack/bin/$program" | awk '$2 == "=>" { print $3 }' |
+    outside=$(LD_LIBRARY_PATH="$work/unpacked/lib:$work/unpacked/fallback" ldd "$work/unpacked/bin/$program" | awk '$2 == "=>" { print $3 }' |
         grep -v "^$work/" | grep -Ev '/(libc|libm|libpthread|libdl|librt|libresolv|libutil|libmvec)\.so' || true)
     [ -z "$outside" ] || fail "$program needs $outside"
 done
-LD_LIBRARY_PATH="$work/lib:$work/fallback" "$work/pack/bin/finerouter" help keys | grep -q encoder.batch_tokens ||
+LD_LIBRARY_PATH="$work/unpacked/lib:$work/unpacked/fallback" "$work/unpacked/bin/finerouter" help keys | grep -q encoder.batch_tokens ||
     fail "the packed program does not run"

@@ -14,11 +14,31 @@ except ImportError:
     HAVE_VARLEN = False
 
 
+COPY = False  # whether varlen_attn wants q, k and v each in one piece
+
+
+def probe():
+    """Finds that out, forward and backward."""
+    global COPY
+    if not (HAVE_VARLEN and torch.cuda.is_available()):
+        return
+    cu = torch.tensor([0, 16], dtype=torch.int32, device="cuda")
+    for COPY in (False, True):
+        try:
+            attention(torch.randn(16, 3, 2, 32, device="cuda", dtype=torch.bfloat16, requires_grad=True), cu, 16).sum().backward()
+            return
+        except RuntimeError as error:
+            if COPY:
+                raise error
+
+
 def attention(qkv, cu, longest):
     """qkv (N, 3, H, D), sequences at cu."""
     q, k, v = qkv.unbind(1)
     if HAVE_VARLEN and qkv.is_cuda:
-        return varlen_attn(q.contiguous(), k.contiguous(), v.contiguous(), cu, cu, longest, longest)
+        if COPY:
+            q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
+        return varlen_attn(q, k, v, cu, cu, longest, longest)
     at = cu.tolist()
     return torch.cat([F.scaled_dot_product_attention(*(x[a:b].transpose(0, 1) for x in (q, k, v))).transpose(0, 1)
                       for a, b in zip(at, at[1:])])
@@ -43,6 +63,7 @@ class Batch:
 class PackedBert(torch.nn.Module):
     def __init__(self, folder, heads, device, compiled):
         super().__init__()
+        probe()
         weights = load_file(os.path.join(folder, "model.safetensors"), device=device)
         self.H = heads
         self.layers = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
