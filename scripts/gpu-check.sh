@@ -5,8 +5,8 @@
 #   scripts/gpu-check.sh --pack DIR
 #
 # --pack  where the libraries are, GPU or not: builds for compute capability 9.0 and puts the programs and all libraries
-#         they need, but glibc, into DIR (less than 60 MiB; FR_XZ is the level of compression, default 3). FR_BUILD: a folder
-#         that is built already.
+#         they need, but glibc, into DIR: at most FR_PACK_BYTES (default 60 MiB), compressed by xz at level FR_XZ (default
+#         3). FR_BUILD: a folder that is built already.
 # --from  runs the programs of such a folder: nothing is built. Without it they are built (FR_BUILD names the folder).
 # --state results part by part (default build-gpu-check): a part that was done with the same programs is not done again,
 #         so a second call goes on where time ran out. --out (default STATE/gpu-check.json) is written after every part.
@@ -20,7 +20,7 @@ cd "$root"
 fail() { echo "gpu-check: $1" >&2; exit 1; }
 
 programs=(finerouter test_cuda bench_gpu)
-most_bytes=$((60 << 20))
+most_bytes=${FR_PACK_BYTES:-$((60 << 20))}
 
 build() {
     local folder=$1
