@@ -5,7 +5,7 @@ time of every launch on an H100 and an H200.
 
     scripts/kernel-table.py [--check] [--arch sm_90a] [--commit ID] BUILD/cuda > benchmarks/KERNELS.md
 
---check: no table; fails when a kernel of FAST spills or one of MATRIX has no matrix instruction, on any GPU compiled for.
+--check: no table; fails when a kernel of FAST spills or one of MATRIX has no matrix instruction.
 cuobjdump (with nvdisasm beside it) is looked for in $CUOBJDUMP, PATH, the CUDA toolkit, and Triton's package.
 """
 
@@ -65,8 +65,9 @@ def find_cuobjdump():
     return None
 
 
-def dump(cuobjdump, flag, path):
-    return subprocess.run([cuobjdump, flag, path], capture_output=True, text=True, check=True).stdout.splitlines()
+def dump(cuobjdump, flag, path, arch):
+    only = ["-arch", arch] if arch else []
+    return subprocess.run([cuobjdump, *only, flag, path], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def demangle(names):
@@ -90,13 +91,13 @@ def short_name(name):
     return re.sub(r"^.*\bvoid ", "", name[:end]).strip()
 
 
-def read_object(cuobjdump, path):
-    """{(architecture, mangled name): figures}"""
+def read_object(cuobjdump, path, only, threads):
+    """{(architecture, mangled name): figures}; threads: also the bounds on a block's."""
     kernels, arch, name = {}, None, None
 
     def at():
         return kernels.setdefault((arch, name), {"file": os.path.basename(path)[:-2], "mma": 0, "local": 0, "threads": None})
-    for line in dump(cuobjdump, "-res-usage", path):
+    for line in dump(cuobjdump, "-res-usage", path, only):
         if match := re.match(r"arch = (\w+)", line):
             arch = match[1]
         elif match := re.match(r" Function (\S+):", line):
@@ -104,7 +105,7 @@ def read_object(cuobjdump, path):
         elif match := re.match(r"\s+REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)", line):
             at().update(registers=int(match[1]), stack=int(match[2]), shared=int(match[3]), local_bytes=int(match[4]))
     arch = name = None
-    for line in dump(cuobjdump, "-sass", path):
+    for line in dump(cuobjdump, "-sass", path, only):
         if match := re.match(r"\s*arch = (\w+)", line):
             arch = match[1]
         elif match := re.match(r"\s*Function : (\S+)", line):
@@ -113,7 +114,7 @@ def read_object(cuobjdump, path):
             at()["mma"] += bool(re.search(r"\b(HMMA|HGMMA|UTCHMMA|IMMA)\b", line))
             at()["local"] += bool(re.search(r"\b(LDL|STL)\b", line))
     arch = name = None
-    lines = dump(cuobjdump, "-elf", path)
+    lines = dump(cuobjdump, "-elf", path, only) if threads else []
     for i, line in enumerate(lines):
         if match := re.match(r"arch = (\w+)", line):
             arch = match[1]
@@ -272,7 +273,7 @@ def main():
         return 1
     raw = {}
     for path in paths:
-        raw.update(read_object(cuobjdump, path))
+        raw.update(read_object(cuobjdump, path, args.arch, not args.check))
     plain = demangle(sorted({name for _, name in raw}))
     kernels = {(arch, short_name(plain[name])): k for (arch, name), k in raw.items() if not args.arch or arch == args.arch}
     if args.check:
