@@ -1,5 +1,7 @@
-/* Matrix products on the GPU: cuBLASLt. A plan per class of shapes holds the algorithm that was fastest when the class was
- * first seen; the library is loaded when a GPU is opened, so that the program also starts where it is absent.
+/* Matrix products on the GPU: cuBLASLt. A plan per class of shapes holds the algorithm: the library's first suggestion,
+ * which is the same each time, or with FINEROUTER_GEMM=timed in the environment the fastest of several when the class is
+ * first seen, which may be another in another process, and with it the last bits. The library is loaded when a GPU is
+ * opened, so that the program also starts where it is absent.
  *
  * cuBLASLt thinks in columns. A row-major (m,n) matrix is a column-major (n,m) one, so c = op(a) op(b) is computed as
  * c^T = op(b)^T op(a)^T, with b in the place of cuBLASLt's A; its bias, one value per row of c^T, is ours per column. */
@@ -237,11 +239,17 @@ static float time_of(fr_queue *q, fr_gemm_plans *plans, const plan *p, const pro
     return best;
 }
 
-/* Runs the suggestions on the real operands, into memory of their own, and keeps the fastest. */
+static bool timed()
+{
+    const char *way = getenv("FINEROUTER_GEMM");
+    return way && strcmp(way, "timed") == 0;
+}
+
+/* The first suggestion; or runs several on the real operands, into memory of their own, and keeps the fastest. */
 static void choose(fr_queue *q, fr_gemm_plans *plans, plan *p, const product *x, size_t element)
 {
     cublasLtMatmulHeuristicResult_t found[CANDIDATES];
-    int count = suggestions(plans, p, found, CANDIDATES);
+    int count = suggestions(plans, p, found, timed() ? CANDIDATES : 1);
     p->algorithm = found[0].algo;
     void *out;
     if (count == 1 || static_cast<double>(x->m) * static_cast<double>(x->n) * static_cast<double>(x->k) < WORTH_TIMING)

@@ -191,6 +191,7 @@ int main(int argc, char **argv)
 {
     if (argc < 3)
         return usage();
+    setenv("FINEROUTER_GEMM", "timed", 0); /* the products' fastest algorithms, as in a long run */
     bench b = {.folder = argv[1]};
     int kind = FR_DEVICE_CUDA_BF16, first = 2;
     for (; first < argc && strncmp(argv[first], "--", 2) == 0; first++) {
