@@ -47,7 +47,7 @@ static double cpu_seconds(void)
 int main(int argc, char **argv)
 {
     if (argc < 5) {
-        fprintf(stderr, "usage: bench_knn nq nc d k [threads] [folder]\n");
+        fprintf(stderr, "usage: bench_knn nq nc d k [threads] [folder]   (nq 0: the corpus against itself)\n");
         return 2;
     }
     int64_t nq = atol(argv[1]), nc = atol(argv[2]), d = atol(argv[3]), k = atol(argv[4]);
@@ -57,7 +57,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", fr_error_text());
         return 1;
     }
-    float *queries = rows(folder, "queries", nq, d, 1), *corpus = rows(folder, "corpus", nc, d, 2);
+    bool self = nq == 0;
+    float *corpus = rows(folder, "corpus", nc, d, 2), *queries = self ? corpus : rows(folder, "queries", nq, d, 1);
+    if (self)
+        nq = nc;
     int32_t *index = malloc((size_t)(nq * k) * sizeof(int32_t));
     float *similarity = malloc((size_t)(nq * k) * sizeof(float));
     double start = fr_seconds(), cpu = cpu_seconds();
@@ -77,7 +80,8 @@ int main(int argc, char **argv)
             return 1;
         }
     }
-    free(queries);
+    if (!self)
+        free(queries);
     free(corpus);
     free(index);
     free(similarity);

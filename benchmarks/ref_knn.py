@@ -2,7 +2,7 @@
 
     python3 benchmarks/ref_knn.py build/bench_knn [--nq 20000 --nc 50000 --d 384 --k 20 --threads 2 --turns 3 --clusters 0]
 
-clusters > 0 makes rows around that many centres (as embeddings are) instead of evenly on the sphere.
+--nq 0 searches the corpus for itself, as discovery does. clusters > 0 makes rows around that many centres (as embeddings are) instead of evenly on the sphere.
 """
 
 import argparse
@@ -30,7 +30,8 @@ def rows(n):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-queries, corpus = rows(a.nq), rows(a.nc)
+corpus = rows(a.nc)
+queries = rows(a.nq) if a.nq else corpus
 faiss.omp_set_num_threads(a.threads)
 index = faiss.IndexFlatIP(a.d)
 index.add(corpus)
@@ -44,7 +45,7 @@ with tempfile.TemporaryDirectory() as folder:
                           "cpu_seconds": round(time.process_time() - cpu, 3), "version": faiss.__version__}), flush=True)
         command = [a.binary, a.nq, a.nc, a.d, a.k, a.threads, folder]
         print(subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout.strip(), flush=True)
-    got = np.fromfile(f"{folder}/index.i32", "i4").reshape(a.nq, a.k)
+    got = np.fromfile(f"{folder}/index.i32", "i4").reshape(len(queries), a.k)
 # Rows in which the sets differ must differ by candidates whose similarities are equal up to rounding.
 worst = 0.0
 different = np.flatnonzero([set(g) != set(w) for g, w in zip(got, want)])

@@ -68,6 +68,35 @@ static void test_ties(void **state)
             assert_int_equal(index[i * K + j], j + (i <= j));
 }
 
+/* Where the queries are the corpus, or begin with it, each product serves twice: the same answers as for a copy. */
+static void test_mirrored(void **state)
+{
+    (void)state;
+    enum { N = 2600, D = 24, K = 7 };
+    static const int corpora[] = {N, 1024, 2048, 1500, 7};
+    float *rows = unit_rows(N, D, 9), *copy = malloc(N * D * sizeof(float));
+    memcpy(copy, rows, N * D * sizeof(float));
+    static int32_t skip[N], index[2][N * K];
+    static float similarity[2][N * K];
+    for (int i = 0; i < N; i++)
+        skip[i] = i % 3 ? i : -1;
+    fr_device *devices[] = {cpu, ref};
+    for (int device = 0; device < 2; device++)
+        for (int c = 0; c < 5; c++) {
+            const float *corpus[] = {rows, copy};
+            for (int way = 0; way < 2; way++)
+                assert_true(fr_knn(devices[device], index[way], similarity[way], rows, corpus[way], N, corpora[c], D, K,
+                                   skip, NULL, NULL));
+            for (int i = 0; i < N * K; i++) {
+                assert_int_equal(index[0][i], index[1][i]);
+                if (index[0][i] >= 0)
+                    assert_close(similarity[0][i], similarity[1][i], 1e-6);
+            }
+        }
+    free(rows);
+    free(copy);
+}
+
 static bool count_rows(void *context, int64_t rows)
 {
     *(int64_t *)context = rows;
@@ -125,8 +154,12 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_brute_force), cmocka_unit_test(test_kernels),    cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_progress_stops),      cmocka_unit_test(test_topk_merge),
+        cmocka_unit_test(test_against_brute_force),
+        cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_mirrored),
+        cmocka_unit_test(test_progress_stops),
+        cmocka_unit_test(test_topk_merge),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
