@@ -14,7 +14,7 @@ packages=(gcc g++ cmake ninja-build pkg-config git ca-certificates
 install_packages() {
     local missing=() p
     for p in "$@"; do
-        dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+        dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep 'ok installed' >/dev/null || missing+=("$p")
     done
     if [ ${#missing[@]} -eq 0 ]; then
         say "packages: all there"

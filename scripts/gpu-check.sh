@@ -40,7 +40,7 @@ pack() {
         [ -x "$folder/$program" ] || fail "$folder has no $program"
         cp "$folder/$program" "$to/bin/"
         strip --strip-unneeded "$to/bin/$program"
-        if ldd "$folder/$program" | grep -q 'not found'; then fail "$folder/$program lacks a library: $(ldd "$folder/$program" | grep 'not found' | head -n 1)"; fi
+        if ldd "$folder/$program" | grep 'not found' >/dev/null; then fail "$folder/$program lacks a library: $(ldd "$folder/$program" | grep 'not found' | head -n 1)"; fi
         while read -r library; do
             case ${library##*/} in
             libc.so* | libm.so* | libpthread.so* | libdl.so* | librt.so* | libresolv.so* | libutil.so* | libmvec.so* | ld-linux*) ;;
@@ -93,7 +93,7 @@ if [ -n "$packing" ]; then
 fi
 started=$SECONDS
 
-command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q '^GPU' ||
+command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep '^GPU' >/dev/null ||
     fail "no GPU here (nvidia-smi finds none): nothing was tested or measured"
 mkdir -p "$state"
 state=$(cd "$state" && pwd)
@@ -108,7 +108,7 @@ tarfile.open(sys.argv[1]).extractall(sys.argv[2], filter="tar")' "$from/pack.tar
         echo "$commit" >"$state/unpacked"
     fi
     bin=$state/bin libraries=$state/lib
-    ldconfig -p 2>/dev/null | grep -q 'libstdc++\.so\.6' || libraries=$libraries:$state/fallback
+    ldconfig -p 2>/dev/null | grep 'libstdc++\.so\.6' >/dev/null || libraries=$libraries:$state/fallback
 else
     bin=${FR_BUILD:-build-gpu}
     [ -n "${FR_BUILD:-}" ] || build "$bin"

@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "FAIL: $1"; exit 1; }
 
 # ---- without a GPU
-if ! nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then
+if ! nvidia-smi -L 2>/dev/null | grep '^GPU' >/dev/null; then
     if scripts/gpu-check.sh --state "$work/none" >"$work/out" 2>"$work/err"; then fail "ends well without a GPU"; fi
     [ "$(wc -l <"$work/err")" = 1 ] && grep -q 'gpu-check: no GPU here' "$work/err" || fail "says: $(cat "$work/err")"
     [ ! -e "$work/none" ] || fail "leaves a folder behind"
@@ -74,7 +74,7 @@ P
 
 # ---- the pack: the programs run with nothing but what is in it, and glibc
 for program in finerouter test_cuda bench_gpu; do
-    if [ ! -x "$build/$program" ] || readelf -d "$build/$program" | grep -q 'asan'; then
+    if [ ! -x "$build/$program" ] || readelf -d "$build/$program" | grep 'asan' >/dev/null; then
         echo "no $program to pack in $build, or an instrumented one"
         exit 0
     fi
@@ -90,5 +90,5 @@ for program in finerouter test_cuda bench_gpu; do
         grep -v "^$work/" | grep -Ev '/(libc|libm|libpthread|libdl|librt|libresolv|libutil|libmvec)\.so' || true)
     [ -z "$outside" ] || fail "$program needs $outside"
 done
-LD_LIBRARY_PATH="$work/unpacked/lib:$work/unpacked/fallback" "$work/unpacked/bin/finerouter" help keys | grep -q encoder.batch_tokens ||
+LD_LIBRARY_PATH="$work/unpacked/lib:$work/unpacked/fallback" "$work/unpacked/bin/finerouter" help keys | grep encoder.batch_tokens >/dev/null ||
     fail "the packed program does not run"
