@@ -1,10 +1,11 @@
 """bench_encoder beside sentence-transformers and PyTorch: same weights, same token ids, taken in turns.
 
-    python benchmarks/ref_encoder.py build/bench_encoder [--threads 2] [--rounds 3] [--texts 64]
+    python benchmarks/ref_encoder.py build/bench_encoder [--threads 2] [--rounds 3] [--texts 64] [--onnx]
 
 Results are compared first. Times are medians over the rounds of wall time, and of CPU time, which is what to read on a
 machine that is busy with other work. The peer's forward pads batches of 32 texts sorted by length, as
-SentenceTransformer.encode does; `torch_budget` batches by a token budget instead, as bench_encoder does. The training
+SentenceTransformer.encode does; `torch_budget` batches by a token budget instead, as bench_encoder does;
+`onnx_budget` (--onnx) is ONNX Runtime on the model exported by PyTorch, batched likewise. The training
 step (dropout 0.1, AdamW, the texts of one batch) pads to the longest text. Prints one JSON line.
 """
 
@@ -57,6 +58,39 @@ def embed(model, ids, size=32, budget=0):
     return out.numpy()
 
 
+class States(torch.nn.Module):
+    """Token states alone, for the export."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.model = transformers.BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="eager").eval()
+
+    def forward(self, input_ids, attention_mask, token_type_ids):
+        return self.model(input_ids, attention_mask, token_type_ids).last_hidden_state
+
+
+def onnx_session(folder, path, threads):
+    import onnxruntime
+    example = pad([np.arange(101, 120), np.arange(101, 108)])
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    torch.onnx.export(States(folder), tuple(example[n] for n in names), path, input_names=names, output_names=["states"],
+                      dynamic_axes={n: {0: "texts", 1: "tokens"} for n in [*names, "states"]}, opset_version=17, dynamo=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def embed_onnx(session, ids, budget):
+    out = np.empty((len(ids), 384), np.float32)
+    for rows in batches(ids, 0, budget):
+        batch = {name: value.numpy() for name, value in pad([ids[i] for i in rows]).items()}
+        mask = batch["attention_mask"][..., None].astype(np.float32)
+        h = (session.run(None, batch)[0] * mask).sum(1) / mask.sum(1)
+        out[rows] = h / np.linalg.norm(h, axis=1, keepdims=True)
+    return out
+
+
 def step(model, optimizer, batch):
     optimizer.zero_grad()
     states = model(**batch).last_hidden_state
@@ -80,6 +114,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--texts", type=int, default=64)
     parser.add_argument("--batch", type=int, default=2048)
+    parser.add_argument("--onnx", action="store_true")
     args = parser.parse_args()
     folder = os.environ.get("FINEROUTER_ENCODER", os.path.expanduser("~/.cache/finerouter/all-MiniLM-L6-v2"))
     torch.set_num_threads(args.threads)
@@ -103,9 +138,14 @@ def main():
         peers = {"sentence_transformers": lambda: embed(model, ids),
                  "torch_budget": lambda: embed(model, ids, 0, args.batch),
                  "torch_train": lambda: step(trained, optimizer, batch)}
+        if args.onnx:
+            session = onnx_session(folder, temporary + "/model.onnx", args.threads)
+            peers["onnx_budget"] = lambda: embed_onnx(session, ids, args.batch)
         ours()
         h = np.fromfile(out_path, "<f4").reshape(args.texts, -1)
         cosine = float((h * embed(model, ids)).sum(1).min())
+        if args.onnx:
+            cosine = min(cosine, float((h * embed_onnx(session, ids, args.batch)).sum(1).min()))
         for work in peers.values():
             work()
         rounds = {name: [] for name in peers}
@@ -134,6 +174,7 @@ def main():
             **{name + "_tokens_per_s": round(rate(name, which)) for name in peers},
             "forward_ratio": round(forward / rate("sentence_transformers", which), 2),
             "forward_ratio_budget": round(forward / rate("torch_budget", which), 2),
+            **({"forward_ratio_onnx": round(forward / rate("onnx_budget", which), 2)} if args.onnx else {}),
             "train_ratio": round(train / rate("torch_train", which), 2)}
     print(json.dumps(result))
 
