@@ -67,6 +67,7 @@ expect 2 "unknown router nobody" "$finerouter" run none.yaml --set synth.prompts
 if [ ! -e /dev/nvidia0 ]; then
     expect 1 "want cpu, ref or auto" "$finerouter" run none.yaml --set synth.prompts=100 --set device=cuda
     expect 1 "device: cuda-bf16" "$finerouter" run none.yaml --set synth.prompts=100 --set device=cuda-bf16
+    expect 1 "; no GPU, because: " "$finerouter" run none.yaml --set synth.prompts=100 --set encoder.path=nowhere
 fi
 expect 1 "only in test programs" "$finerouter" run none.yaml --set synth.prompts=100 --set device=simt
 expect 1 "no encoder there" "$finerouter" run none.yaml --set synth.prompts=100 --set encoder.path=nowhere

@@ -139,9 +139,9 @@ fr_status fr_device_open(fr_device **device, int kind, int threads)
     else
         snprintf(d->description, sizeof d->description, "cpu: %s, %d thread%s, oneDNN %s", d->kernels->name, d->threads,
                  d->threads == 1 ? "" : "s", fr_onednn_version());
-    if (kind == FR_DEVICE_AUTO)
-        fr_log("device: auto found no GPU%s, takes %s", openers[FR_DEVICE_CUDA] ? "" : " (built without CUDA)",
-               d->description);
+    if (kind == FR_DEVICE_AUTO) /* a GPU that is there but cannot be used is not to be passed over in silence */
+        fr_log("device: auto takes %s; no GPU, because: %s", d->description,
+               openers[FR_DEVICE_CUDA_BF16] ? fr_error_text() : "built without CUDA");
     *device = d;
     return FR_OK;
 }
