@@ -38,13 +38,15 @@ typedef struct fr_eval_input {
     struct fr_device *device;
     const float *embedding; /* (N, d) cached prompt embeddings; NULL when no router needs them */
     int64_t d;
-    const float *general; /* (N, M) phase-1 estimates (ipr), or NULL */
+    const float *general;               /* (N, M) phase-1 estimates (ipr), or NULL */
+    const struct fr_training *training; /* what trainings read, for baselines that train the text encoder; or NULL */
 } fr_eval_input;
 
 /* A baseline: one file under src/eval/baselines. */
 typedef struct fr_baseline {
     const char *name, *help;
     fr_status (*score)(fr_scores *scores, const fr_eval_input *input); /* fills an all-zero struct */
+    int version; /* > 0: it learns for a while, so that its scores are kept in the cache, under this number */
 } fr_baseline;
 
 /* Table of the baselines, in the order of the reports: best_single cheapest random oracle dataset_oracle knn ipr. */

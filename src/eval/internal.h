@@ -23,6 +23,13 @@ int64_t fr_best_router(const fr_result *results, int64_t count);
 /* fr_scores with a zeroed table of the data's size. */
 void fr_scores_begin(fr_scores *scores, const char *name, const fr_dataset *data);
 
+/* Rows (n, d) of unit length; a zero row stays zero. */
+void fr_unit_rows(float *unit, const float *x, int64_t n, int64_t d);
+
+/* fr_routed_quality of chosen rows alone: score (count, M) by the order of `rows`. */
+double fr_routed_rows(const float *score, const fr_dataset *data, const double *cost, const int64_t *rows,
+                      int64_t count);
+
 /* The baselines, for the table. */
 fr_status fr_baseline_best_single(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_cheapest(fr_scores *scores, const fr_eval_input *input);

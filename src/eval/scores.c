@@ -116,3 +116,28 @@ double fr_routed_quality(const float *score, const float *tie, const fr_dataset 
     free(quality);
     return scored ? sum / (double)scored : NAN;
 }
+
+void fr_unit_rows(float *unit, const float *x, int64_t n, int64_t d)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double square = 0;
+        for (int64_t c = 0; c < d; c++)
+            square += (double)x[i * d + c] * x[i * d + c];
+        double scale = square > 0 ? 1 / sqrt(square) : 0;
+        for (int64_t c = 0; c < d; c++)
+            unit[i * d + c] = (float)(x[i * d + c] * scale);
+    }
+}
+
+double fr_routed_rows(const float *score, const fr_dataset *data, const double *cost, const int64_t *rows,
+                      int64_t count)
+{
+    int64_t M = data->M, scored = 0;
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        float q = data->quality[rows[i] * M + fr_choose(score + i * M, NULL, cost, M, 0)];
+        if (!isnan(q))
+            sum += q, scored++;
+    }
+    return scored ? sum / (double)scored : NAN;
+}

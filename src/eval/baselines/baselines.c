@@ -4,13 +4,13 @@
 #include <string.h>
 
 static const fr_baseline table[] = {
-    {"best_single", "always the model that is best on the training prompts", fr_baseline_best_single},
-    {"cheapest", "always the model of lowest expected cost", fr_baseline_cheapest},
-    {"random", "a model at random, in expectation", fr_baseline_random},
-    {"oracle", "upper bound: the best model of each prompt, cheapest among equals", fr_baseline_oracle},
-    {"dataset_oracle", "upper bound: the best model of each prompt's source", fr_baseline_dataset_oracle},
-    {"knn", "mean quality over the k nearest training prompts", fr_baseline_knn},
-    {"ipr", "one quality estimator for all prompts (phase 1 alone)", fr_baseline_ipr},
+    {"best_single", "always the model that is best on the training prompts", fr_baseline_best_single, 0},
+    {"cheapest", "always the model of lowest expected cost", fr_baseline_cheapest, 0},
+    {"random", "a model at random, in expectation", fr_baseline_random, 0},
+    {"oracle", "upper bound: the best model of each prompt, cheapest among equals", fr_baseline_oracle, 0},
+    {"dataset_oracle", "upper bound: the best model of each prompt's source", fr_baseline_dataset_oracle, 0},
+    {"knn", "mean quality over the k nearest training prompts", fr_baseline_knn, 0},
+    {"ipr", "one quality estimator for all prompts (phase 1 alone)", fr_baseline_ipr, 0},
 };
 
 int64_t fr_baseline_count(void)

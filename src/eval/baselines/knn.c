@@ -12,17 +12,9 @@
 /* Unit rows of the embeddings of `rows`. */
 static float *unit_rows(const fr_eval_input *input, const int64_t *rows, int64_t count)
 {
-    int64_t d = input->d;
-    float *unit = FR_NEW(float, count *d);
-    for (int64_t j = 0; j < count; j++) {
-        const float *x = input->embedding + rows[j] * d;
-        double square = 0;
-        for (int64_t c = 0; c < d; c++)
-            square += (double)x[c] * x[c];
-        double scale = square > 0 ? 1 / sqrt(square) : 0;
-        for (int64_t c = 0; c < d; c++)
-            unit[j * d + c] = (float)(x[c] * scale);
-    }
+    float *unit = FR_NEW(float, count * input->d);
+    for (int64_t j = 0; j < count; j++)
+        fr_unit_rows(unit + j * input->d, input->embedding + rows[j] * input->d, 1, input->d);
     return unit;
 }
 
