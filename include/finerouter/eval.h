@@ -81,6 +81,7 @@ typedef struct fr_result {
     float *prompt_quality; /* (N) quality of the chosen model, NaN outside the split or left out: for the bootstrap */
     float *prompt_cost;    /* (N) USD, NaN unknown */
     float *prompt_best_single; /* (N) quality of the model that is best on train; NaN outside the split or unobserved */
+    double seconds;            /* wall time of making its scores; 0: they were reused */
     double seed_quality_std;   /* over seeds, NaN with one */
     double vs_full, vs_full_low, vs_full_high, vs_full_p; /* full - this router: mean, 95% interval, two-sided p; NaN
                                                            * without bootstrap and for full itself */
