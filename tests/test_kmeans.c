@@ -65,6 +65,7 @@ static void equal_rows(void **state)
         for (int j = 0; j < 3; j++)
             assert_true(size[j] > 0);
         assert_close(centre[member[4]], 9, 0);
+        assert_int_equal(size[member[4] == 0], 3); /* of two equal centres the first is nearer; the other takes a row */
     }
 }
 
