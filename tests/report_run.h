@@ -60,7 +60,7 @@ static inline void write_run(const char *into, double cost, int extra)
     json_object_set_new(models, "one", quality_and_cost(.6, 2 * cost));
     json_object_set_new(models, EVIL, quality_and_cost(.5, cost));
     json_t *metrics =
-        json_pack("{s:i, s:s, s:s, s:s, s:i, s:o, s:o, s:s}", "schema", 1, "version", "9.8.7", "encoder", EVIL,
+        json_pack("{s:i, s:s, s:s, s:s, s:i, s:o, s:o, s:s}", "schema", 2, "version", "9.8.7", "encoder", EVIL,
                   "device", "cpu", "seed", 7, "routers", routers, "single_models", models, "best_router", "full");
     json_object_set_new(metrics, "data",
                         json_pack("{s:s, s:i, s:{s:i, s:i, s:i}}", "hash", "c0ffee", "models", 2, "prompts", "train",

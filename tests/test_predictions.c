@@ -158,7 +158,7 @@ static void metrics(void **state)
     assert_ok(fr_metrics_write(path, results, 3, &data, &facts, &config));
 
     json_t *json = load(path);
-    assert_close(at(json, "schema", NULL, NULL), 1, 0);
+    assert_close(at(json, "schema", NULL, NULL), 2, 0);
     assert_close(at(json, "seed", NULL, NULL), 4, 0);
     assert_close(at(json, "theta", NULL, NULL), .5, 0);
     assert_true(isnan(at(json, "alpha", NULL, NULL)));

@@ -185,7 +185,7 @@ static void errors(void **state)
     assert_fails(fr_report_write(into, ""), FR_FAILED, "metrics.json");
     assert_ok(fr_file_write(metrics, "{\n\"schema\": 1,\n}", 16));
     assert_fails(fr_report_write(into, ""), FR_FAILED, "metrics.json:3: is no valid JSON");
-    assert_ok(fr_file_write(metrics, "{\"schema\": 2, \"routers\": {}}", 28));
+    assert_ok(fr_file_write(metrics, "{\"schema\": 3, \"routers\": {}}", 28));
     assert_fails(fr_report_write(into, ""), FR_FAILED, "want schema 1");
     assert_ok(fr_file_write(metrics, "[]", 2));
     assert_fails(fr_report_write(into, ""), FR_FAILED, "want schema 1");

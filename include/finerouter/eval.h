@@ -9,6 +9,7 @@
 #include "finerouter/config.h"
 #include "finerouter/dataset.h"
 #include "finerouter/discover.h"
+#include "finerouter/metrics.h"
 #include "finerouter/status.h"
 
 #include <stdbool.h>
@@ -58,6 +59,31 @@ const fr_baseline *fr_baseline_at(int64_t index);
  * use it (a prompt's own cost is not known before it is answered). */
 void fr_expected_cost(double *cost, const fr_dataset *data);
 
+/* The strong and the weak model of the CPT and APGR metrics: eval.strong and eval.weak; where empty, the model of
+ * highest mean training quality, and the cheapest in training of the others (the worst, where no cost is known).
+ * FR_USAGE when a name is no model, with the nearest one, and when both are one. */
+FR_NODISCARD fr_status fr_pair_find(int32_t *strong, int32_t *weak, const fr_dataset *data, const fr_config *config);
+
+/* RouteLLM's figures of one pair, at the prompts where both were observed. All members are double, so that seeds
+ * average. */
+typedef struct fr_routellm {
+    double cpt20, cpt50, cpt80, apgr;
+    double share[FR_PAIR_POINTS], quality[FR_PAIR_POINTS]; /* fr_pair_curve */
+} fr_routellm;
+
+/* Filled by fr_results_compare from the configurations of the curve (tolerances) and the answers at route.tolerance.
+ * All members are double. NaN where an oracle (it bounds routers and competes with none) or an expectation says
+ * nothing: pareto_dist of oracles, optimality of expectations. */
+typedef struct fr_router_metrics {
+    fr_aiq aiq;
+    fr_orbit orbit;
+    double arqgc;
+    double arena_usd_per_1k, arena_score;
+    fr_optimality optimality;
+    double gain_random, gain_best_single, gap_oracle, perf_gain, cost_save, pareto_dist;
+    fr_routellm routellm;
+} fr_router_metrics;
+
 /* A point of the cost-quality curve: the cost rule at `tolerance`. */
 typedef struct fr_curve_point {
     double tolerance, quality, cost;
@@ -81,8 +107,17 @@ typedef struct fr_result {
     float *prompt_quality; /* (N) quality of the chosen model, NaN outside the split or left out: for the bootstrap */
     float *prompt_cost;    /* (N) USD, NaN unknown */
     float *prompt_best_single; /* (N) quality of the model that is best on train; NaN outside the split or unobserved */
-    double seconds;            /* wall time of making its scores; 0: they were reused */
-    double seed_quality_std;   /* over seeds, NaN with one */
+    float *prompt_best_single_cost; /* (N) USD, NaN unknown too */
+    int64_t M;
+    int32_t strong, weak; /* fr_pair_find */
+    int32_t *chosen; /* (N) the model that answers, FR_NOT_TESTED outside the split, FR_ALL_MODELS for an expectation;
+                      * NULL in a mean over seeds */
+    float *prompt_margin; /* (N) score of the strong model - score of the weak one; NaN outside the split; 0 for an
+                           * expectation; NULL in a mean over seeds */
+    fr_recall *recall;    /* (M + 1); NULL before fr_results_compare */
+    fr_router_metrics metrics;
+    double seconds;                                       /* wall time of making its scores; 0: they were reused */
+    double seed_quality_std;                              /* over seeds, NaN with one */
     double vs_full, vs_full_low, vs_full_high, vs_full_p; /* full - this router: mean, 95% interval, two-sided p; NaN
                                                            * without bootstrap and for full itself */
 } fr_result;
@@ -95,8 +130,14 @@ void fr_evaluate(fr_result *result, const fr_scores *scores, const fr_dataset *d
                  int split);
 
 /* One result out of the folds of a cross-validation: fold[f] was evaluated on its own test prompts; no prompt may be
- * tested twice. data: the same prompts in the same order, under whatever split. */
+ * tested twice. data: the same prompts in the same order, under whatever split. Margins of different folds are put on
+ * one scale as they are: every fold's scores estimate the same quality, or are scaled alike. */
 void fr_results_pool(fr_result *pooled, const fr_result *const *fold, int64_t folds, const fr_dataset *data);
+
+/* Fills recall and metrics of results that were evaluated on the same prompts, beside each other: the reach of AIQ and
+ * the Pareto front are those of all competing routers (no oracles, no expectations). After pooling folds, before
+ * averaging seeds. O(count N M). */
+void fr_results_compare(fr_result *results, int64_t count, const fr_dataset *data);
 
 /* Mean quality over a split of always taking each prompt's best-scored model: what choices on dev compare. Prompts with
  * the chosen model unobserved are left out; NaN when none remains. score, tie (N, M), tie may be NULL; cost (M). */
@@ -121,6 +162,19 @@ int64_t fr_choose_smoothed(const double *quality, int64_t count);
 void fr_bootstrap(fr_result *results, int64_t count, int64_t full, const fr_dataset *data, int64_t resamples,
                   uint64_t seed);
 
+/* Range of the bins in which estimates are calibrated, with no entry yet: 0 .. 1, or all that is observed where quality
+ * leaves it. */
+fr_calibration fr_calibration_of(const fr_dataset *data);
+
+/* How far a run's estimates and tasks can be believed, over the tested prompts: folds pooled, seeds averaged (bins hold
+ * sums over seeds). The truth of a prompt's task is the vote of its nearest training prompts. */
+typedef struct fr_run_trust {
+    fr_calibration stage1, stage2;
+    double stage1_ece, stage2_ece;
+    fr_classifier_metrics classifier;
+    int64_t seeds;
+} fr_run_trust;
+
 /* What metrics.json holds beside the routers. */
 typedef struct fr_run_facts {
     const fr_tasks *tasks;     /* of `full`; NULL when no task was discovered */
@@ -132,15 +186,20 @@ typedef struct fr_run_facts {
     int64_t truncated; /* prompts cut by the tokenizer */
     const char *encoder, *device, *config_hash;
     double classifier_accuracy; /* test prompts against the vote of their nearest members; NaN when there is none */
+    const fr_run_trust *trust;  /* NULL: not known */
     int64_t seeds, folds;       /* folds > 0: every prompt of the data was tested */
 } fr_run_facts;
 
-/* metrics.json, schema 1. NaN becomes null. */
+/* metrics.json, schema 2. NaN becomes null. What stands under "tasks" is of the first pass when there are several. */
 FR_NODISCARD fr_status fr_metrics_write(const char *path, const fr_result *results, int64_t count,
                                         const fr_dataset *data, const fr_run_facts *facts, const fr_config *config);
 
 /* The table for a terminal, one router a line of at most 100 columns (longer names are cut); malloc'd. */
 char *fr_metrics_table(const fr_result *results, int64_t count, const fr_dataset *data);
+
+/* A second one of what peers report (after fr_results_compare): AIQ, APGR, CPT, RouterArena, nAUC, QNC, ARQGC and the
+ * hit rate where few models are right. */
+char *fr_metrics_peers_table(const fr_result *results, int64_t count, const fr_dataset *data);
 
 /* predictions.jsonl: one object a prompt of dev and test: id, split, task (index; null: none), task_name,
  * task_probability, s1, s2, score (objects by model), ranking (models, best first). tasks, probability, s1 and s2 may

@@ -101,20 +101,8 @@ static fr_status write_predictions(const fr_run *run, const fr_dataset *data, co
 
 /* ---- metrics ---- */
 
-/* Test prompts with a voted task or Others: share on which the classifier agrees with the vote. */
-static double classifier_accuracy(const fr_dataset *data, const fr_products *products)
-{
-    int64_t right = 0, total = 0;
-    for (int64_t i = 0; i < data->N; i++)
-        if (data->split[i] == FR_SPLIT_TEST) {
-            right += products->assignment[i] == products->tasks.vote[i];
-            total++;
-        }
-    return total ? (double)right / (double)total : NAN;
-}
-
 static fr_status write_metrics(const fr_run *run, fr_result *results, int64_t count, const fr_dataset *data,
-                               const fr_texts *texts, const fr_products *products)
+                               const fr_texts *texts, const fr_products *products, const fr_run_trust *trust)
 {
     const fr_config *config = run->config;
     fr_key key = fr_key_make("config", 1, config, "DEGC12SR", NULL, 0, NULL);
@@ -133,7 +121,8 @@ static fr_status write_metrics(const fr_run *run, fr_result *results, int64_t co
                           .encoder = texts->encoder_folder,
                           .device = run->device->description,
                           .config_hash = key.hex,
-                          .classifier_accuracy = classifier_accuracy(data, products),
+                          .classifier_accuracy = trust->classifier.accuracy,
+                          .trust = trust,
                           .seeds = config->eval.seeds,
                           .folds = config->eval.folds};
     for (int i = 0; i < run->stages; i++) {
@@ -155,6 +144,7 @@ typedef struct pass_result {
     int64_t count;
     fr_texts texts;
     fr_products products;
+    fr_pass_trust trust;
 } pass_result;
 
 static void pass_close(pass_result *pass)
@@ -189,7 +179,11 @@ static fr_status run_pass(fr_run *run, const fr_dataset *data, fr_stage last, pa
         return FR_OK;
     FR_TRY(write_predictions(run, data, &pass->products));
     FR_TRY(fr_stage_evaluate(run, data, &pass->texts, &pass->products, &pass->results, &pass->count));
-    return write_metrics(run, pass->results, pass->count, data, &pass->texts, &pass->products);
+    fr_results_compare(pass->results, pass->count, data);
+    fr_trust_of_pass(&pass->trust, data, &pass->products);
+    fr_run_trust trust;
+    fr_pool_trust(&trust, &pass->trust, 1, 1);
+    return write_metrics(run, pass->results, pass->count, data, &pass->texts, &pass->products, &trust);
 }
 
 /* ---- several passes ---- */
@@ -246,6 +240,10 @@ static fr_status sub_pass(fr_run *run, fr_config *config, const fr_dataset *data
 {
     const fr_config *base = run->config;
     fr_config_copy(config, base);
+    int32_t strong, weak;
+    FR_TRY(fr_pair_find(&strong, &weak, data, base)); /* one pair for all folds, whatever each one trains on */
+    config->eval.strong = data->model[strong];
+    config->eval.weak = data->model[weak];
     config->top.seed = base->top.seed + seed;
     config->eval.seeds = 1;
     config->eval.folds = 0;
@@ -280,6 +278,7 @@ static fr_status run_several(fr_run *run, const fr_dataset *data, fr_result **po
     fr_config *configs = FR_NEW(fr_config, passes);
     char **folders = FR_NEW(char *, passes);
     fr_result **runs = FR_NEW(fr_result *, passes);
+    fr_pass_trust *trusts = FR_NEW(fr_pass_trust, passes);
     fr_status status = FR_OK;
     for (int64_t p = 0; p < passes; p++) {
         int64_t seed = p / folds, fold = p % folds;
@@ -298,10 +297,14 @@ static fr_status run_several(fr_run *run, const fr_dataset *data, fr_result **po
     *count = pass[0].count;
     *pooled = FR_NEW(fr_result, *count);
     fr_pool_passes(*pooled, runs, *count, seeds, folds, data);
+    for (int64_t p = 0; p < passes; p++)
+        trusts[p] = pass[p].trust;
+    fr_run_trust trust;
+    fr_pool_trust(&trust, trusts, seeds, folds);
     FR_TRY_GOTO(link_artefacts(folders[0], run->out), done);
     if (config->eval.predictions)
         FR_TRY_GOTO(pool_predictions(run->out, folders, folds), done);
-    FR_TRY_GOTO(write_metrics(run, *pooled, *count, data, &pass[0].texts, &pass[0].products), done);
+    FR_TRY_GOTO(write_metrics(run, *pooled, *count, data, &pass[0].texts, &pass[0].products, &trust), done);
 done:
     for (int64_t p = 0; p < passes; p++) {
         pass_close(&pass[p]);
@@ -312,10 +315,18 @@ done:
     free(configs);
     free(folders);
     free(runs);
+    free(trusts);
     return status;
 }
 
 /* ---- the whole ---- */
+
+static bool verbose(void)
+{
+    int level = fr_log_level(0);
+    fr_log_level(level);
+    return level >= 2;
+}
 
 static fr_status finish(const fr_run *run, const fr_result *results, int64_t count, const fr_dataset *data,
                         fr_stage last)
@@ -323,6 +334,11 @@ static fr_status finish(const fr_run *run, const fr_result *results, int64_t cou
     char *table = fr_metrics_table(results, count, data);
     printf("%s", table);
     free(table);
+    if (verbose()) {
+        table = fr_metrics_peers_table(results, count, data);
+        printf("\n%s", table);
+        free(table);
+    }
     fflush(stdout);
     if (last < FR_STAGE_REPORT || !run->config->report.html)
         return FR_OK;
@@ -341,6 +357,9 @@ static fr_status run_stages(fr_run *run, fr_stage last)
     if (status == FR_OK)
         fr_log("%s: %lld prompts, %lld models, %lld sources", run->out, (long long)data.N, (long long)data.M,
                (long long)data.sources);
+    int32_t strong, weak;
+    if (status == FR_OK && last >= FR_STAGE_EVAL) /* a wrong name fails now, not after training */
+        status = fr_pair_find(&strong, &weak, &data, config);
     bool several = last >= FR_STAGE_EVAL && (config->eval.seeds > 1 || config->eval.folds > 0);
     if (status == FR_OK && several) {
         status = run_several(run, &data, &results, &count);

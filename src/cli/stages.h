@@ -108,9 +108,18 @@ FR_NODISCARD fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, co
 FR_NODISCARD fr_status fr_check_routers(const fr_config *config);
 
 /* Results of the same routers from several passes (seeds x folds, seed-major) as one: folds are pooled prompt by
- * prompt, then seeds are averaged, with the deviation of the quality over seeds. pooled (count). */
+ * prompt and compared with each other, then seeds are averaged, with the deviation of the quality over seeds; seconds
+ * are summed. pooled (count). */
 void fr_pool_passes(fr_result *pooled, fr_result *const *passes, int64_t count, int64_t seeds, int64_t folds,
                     const fr_dataset *data);
+
+/* How far one pass's estimates and tasks can be believed, over its test prompts, and all passes (seed-major) as one. */
+typedef struct fr_pass_trust {
+    fr_calibration stage1, stage2;
+    fr_label_counts labels;
+} fr_pass_trust;
+void fr_trust_of_pass(fr_pass_trust *trust, const fr_dataset *data, const fr_products *products);
+void fr_pool_trust(fr_run_trust *pooled, const fr_pass_trust *pass, int64_t seeds, int64_t folds);
 
 /* All stages up to `last`; with eval.seeds or eval.folds several times, pooled. */
 FR_NODISCARD fr_status fr_pipeline(const fr_config *config, const char *out, fr_stage last);

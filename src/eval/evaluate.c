@@ -16,6 +16,10 @@ void fr_result_close(fr_result *result)
     free(result->prompt_quality);
     free(result->prompt_cost);
     free(result->prompt_best_single);
+    free(result->prompt_best_single_cost);
+    free(result->chosen);
+    free(result->prompt_margin);
+    free(result->recall);
     *result = (fr_result){0};
 }
 
@@ -29,7 +33,7 @@ static float *new_nans(int64_t count)
 
 static void begin(fr_result *result, const char *name, const char *setting, const fr_dataset *data, int64_t points)
 {
-    *result = (fr_result){.sources = data->sources, .N = data->N, .points = points};
+    *result = (fr_result){.sources = data->sources, .N = data->N, .M = data->M, .points = points};
     snprintf(result->name, sizeof result->name, "%s", name);
     snprintf(result->setting, sizeof result->setting, "%s", setting);
     result->source_quality = FR_NEW(double, data->sources);
@@ -37,6 +41,12 @@ static void begin(fr_result *result, const char *name, const char *setting, cons
     result->prompt_quality = new_nans(data->N);
     result->prompt_cost = new_nans(data->N);
     result->prompt_best_single = new_nans(data->N);
+    result->prompt_best_single_cost = new_nans(data->N);
+    result->prompt_margin = new_nans(data->N);
+    result->chosen = FR_NEW(int32_t, data->N);
+    for (int64_t i = 0; i < data->N; i++)
+        result->chosen[i] = FR_NOT_TESTED;
+    fr_metrics_unknown(&result->metrics);
     result->seed_quality_std = NAN;
     result->vs_full = result->vs_full_low = result->vs_full_high = result->vs_full_p = NAN;
 }
@@ -58,18 +68,24 @@ static void expectation(float *quality, float *cost, const fr_dataset *data, int
     *cost = priced ? (float)(paid / (double)priced) : NAN;
 }
 
-/* Quality and cost of what the router answers to prompt i. */
-static void answer(float *quality, float *cost, const fr_scores *scores, const fr_dataset *data, const double *expected,
-                   double tolerance, int64_t i)
+/* Quality and cost of what the router answers to prompt i; returns the model. */
+static int32_t answer(float *quality, float *cost, const fr_scores *scores, const fr_dataset *data,
+                      const double *expected, double tolerance, int64_t i)
 {
     int64_t M = data->M;
     if (scores->expectation) {
         expectation(quality, cost, data, i);
-        return;
+        return FR_ALL_MODELS;
     }
     int32_t m = fr_choose(scores->score + i * M, scores->tie ? scores->tie + i * M : NULL, expected, M, tolerance);
     *quality = data->quality[i * M + m];
     *cost = isnan(*quality) ? NAN : data->cost[i * M + m];
+    return m;
+}
+
+static float margin(const fr_scores *scores, int64_t i, int32_t strong, int32_t weak)
+{
+    return scores->expectation ? 0 : scores->score[i * scores->M + strong] - scores->score[i * scores->M + weak];
 }
 
 static fr_curve_point curve_point(const fr_scores *scores, const fr_dataset *data, const double *expected,
@@ -142,16 +158,24 @@ void fr_evaluate(fr_result *result, const fr_scores *scores, const fr_dataset *d
     fr_expected_cost(expected, data);
     int64_t best_single = fr_best_single(data);
     double tolerance = scores->reference ? 0 : config->route.tolerance;
+    int32_t strong, weak;
+    FR_CHECK(fr_pair_find(&strong, &weak, data, config) == FR_OK, "%s", fr_error_text());
     const fr_reals *tolerances = &config->eval.tolerances;
 
     /* An expectation knows no tolerance: its curve is one point. */
     begin(result, scores->name, scores->setting, data, scores->expectation ? 1 : tolerances->count);
+    result->strong = strong;
+    result->weak = weak;
     for (int64_t i = 0; i < data->N; i++) {
         if (data->split[i] != split)
             continue;
-        answer(&result->prompt_quality[i], &result->prompt_cost[i], scores, data, expected, tolerance, i);
+        result->chosen[i] =
+            answer(&result->prompt_quality[i], &result->prompt_cost[i], scores, data, expected, tolerance, i);
         result->left_out += isnan(result->prompt_quality[i]);
+        result->prompt_margin[i] = margin(scores, i, strong, weak);
         result->prompt_best_single[i] = data->quality[i * data->M + best_single];
+        if (!isnan(result->prompt_best_single[i]))
+            result->prompt_best_single_cost[i] = data->cost[i * data->M + best_single];
     }
     summarize(result, data);
 #pragma omp parallel for schedule(static)
@@ -173,18 +197,25 @@ static void add_mean(double *mean, int64_t *count, double other, int64_t more)
 void fr_results_pool(fr_result *pooled, const fr_result *const *fold, int64_t folds, const fr_dataset *data)
 {
     begin(pooled, fold[0]->name, fold[0]->setting, data, fold[0]->points);
+    pooled->strong = fold[0]->strong;
+    pooled->weak = fold[0]->weak;
     for (int64_t p = 0; p < pooled->points; p++)
         pooled->curve[p] = (fr_curve_point){.tolerance = fold[0]->curve[p].tolerance, .quality = NAN, .cost = NAN};
     for (int64_t f = 0; f < folds; f++) {
         FR_CHECK(fold[f]->N == data->N && fold[f]->points == pooled->points, "fold %lld has %lld prompts, %lld points",
                  (long long)f, (long long)fold[f]->N, (long long)fold[f]->points);
+        FR_CHECK(fold[f]->strong == pooled->strong && fold[f]->weak == pooled->weak, "fold %lld has another pair",
+                 (long long)f);
         pooled->left_out += fold[f]->left_out;
+        pooled->seconds += fold[f]->seconds;
         for (int64_t i = 0; i < data->N; i++) {
-            if (!isnan(fold[f]->prompt_best_single[i]))
-                pooled->prompt_best_single[i] = fold[f]->prompt_best_single[i];
-            if (isnan(fold[f]->prompt_quality[i]))
+            if (fold[f]->chosen[i] == FR_NOT_TESTED)
                 continue;
-            FR_CHECK(isnan(pooled->prompt_quality[i]), "prompt %s is tested in two folds", data->id[i]);
+            FR_CHECK(pooled->chosen[i] == FR_NOT_TESTED, "prompt %s is tested in two folds", data->id[i]);
+            pooled->chosen[i] = fold[f]->chosen[i];
+            pooled->prompt_margin[i] = fold[f]->prompt_margin[i];
+            pooled->prompt_best_single[i] = fold[f]->prompt_best_single[i];
+            pooled->prompt_best_single_cost[i] = fold[f]->prompt_best_single_cost[i];
             pooled->prompt_quality[i] = fold[f]->prompt_quality[i];
             pooled->prompt_cost[i] = fold[f]->prompt_cost[i];
         }

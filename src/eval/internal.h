@@ -11,8 +11,14 @@ void fr_train_means(double *mean, const fr_dataset *data, int32_t source);
 /* The model of highest training mean; equal ones by cost, then order. */
 int64_t fr_best_single(const fr_dataset *data);
 
+/* The same out of training means and costs (M), leaving out the model `except` (-1: none). */
+int64_t fr_best_model(const double *mean, const double *cost, int64_t M, int64_t except);
+
 /* Best observed quality of a prompt; NaN if there is none. */
 float fr_prompt_oracle(const fr_dataset *data, int64_t i);
+
+/* All NaN. */
+void fr_metrics_unknown(fr_router_metrics *metrics);
 
 /* Names of routers that read the answers or the source: upper bounds, no competitors. */
 bool fr_router_is_bound(const char *name);

@@ -1,6 +1,5 @@
-/* metrics.json, schema 1: what every comparison of runs reads. */
-#include "eval/internal.h"
-#include "eval/json.h"
+/* metrics.json, schema 2: what every comparison of runs reads. */
+#include "eval/json_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,6 +42,35 @@ static void planted_agreement(double *ari, double *nmi, const fr_tasks *tasks, c
     free(task);
 }
 
+static double mean_known(const float *value, int64_t count)
+{
+    double sum = 0, known = 0;
+    for (int64_t k = 0; k < count; k++)
+        if (!isnan(value[k]))
+            sum += value[k], known++;
+    return sum / known;
+}
+
+/* How large, how tight and how different tasks are. */
+static void set_task_quality(json_t *json, const fr_tasks *tasks, const fr_dataset *data)
+{
+    json_t *sizes = json_array();
+    fr_task_variance variance = {NAN, NAN};
+    bool some = tasks && tasks->T > 0 && tasks->rounds > 0;
+    for (int64_t t = 0; some && t < tasks->T; t++)
+        json_array_append_new(sizes, json_integer(tasks->size[t]));
+    if (some)
+        variance = fr_metric_task_variance(data->quality, tasks->membership + (tasks->rounds - 1) * tasks->N, tasks->N,
+                                           tasks->M, tasks->T);
+    json_object_set_new(json, "sizes", sizes);
+    json_object_set_new(json, "cohesion_inside",
+                        fr_json_number(some ? mean_known(tasks->cohesion_inside, tasks->T) : NAN));
+    json_object_set_new(json, "cohesion_outside",
+                        fr_json_number(some ? mean_known(tasks->cohesion_outside, tasks->T) : NAN));
+    json_object_set_new(json, "variance_within", fr_json_number(variance.within));
+    json_object_set_new(json, "variance_between", fr_json_number(variance.between));
+}
+
 static json_t *tasks_json(const fr_dataset *data, const fr_run_facts *facts)
 {
     const fr_tasks *tasks = facts->tasks;
@@ -62,10 +90,11 @@ static json_t *tasks_json(const fr_dataset *data, const fr_run_facts *facts)
     for (int64_t c = 0; tasks && c < tasks->T * tasks->M; c++)
         candidates += tasks->candidates[c] != 0;
     bool some = tasks && tasks->T > 0;
+    double others_test = facts->trust ? 1 - facts->trust->classifier.coverage : others[1] / prompts[1];
     json_t *json = json_object();
     json_object_set_new(json, "count", json_integer(some ? tasks->T : 0));
     json_object_set_new(json, "others_train", fr_json_number(others[0] / prompts[0]));
-    json_object_set_new(json, "others_test", fr_json_number(others[1] / prompts[1]));
+    json_object_set_new(json, "others_test", fr_json_number(others_test));
     json_object_set_new(json, "mean_candidates", fr_json_number(some ? candidates / (double)tasks->T : NAN));
     json_object_set_new(json, "ari", fr_json_number(ari));
     json_object_set_new(json, "nmi", fr_json_number(nmi));
@@ -73,41 +102,7 @@ static json_t *tasks_json(const fr_dataset *data, const fr_run_facts *facts)
     json_object_set_new(json, "modularity", fr_json_number(tasks ? tasks->modularity : NAN));
     json_object_set_new(json, "rounds", json_integer(tasks ? tasks->rounds : 0));
     json_object_set_new(json, "classifier_accuracy", fr_json_number(facts->classifier_accuracy));
-    return json;
-}
-
-static json_t *curve_json(const fr_result *result)
-{
-    json_t *curve = json_array();
-    for (int64_t p = 0; p < result->points; p++) {
-        const fr_curve_point *point = &result->curve[p];
-        json_array_append_new(curve,
-                              json_pack("{s:o, s:o, s:o}", "tolerance", fr_json_number(point->tolerance), "quality",
-                                        fr_json_number(point->quality), "cost", fr_json_number(point->cost)));
-    }
-    return curve;
-}
-
-static json_t *router_json(const fr_result *result, const fr_dataset *data)
-{
-    json_t *sources = json_object(), *json = json_object();
-    for (int64_t s = 0; s < data->sources; s++)
-        fr_json_set(sources, data->source_name[s], fr_json_number(result->source_quality[s]));
-    json_object_set_new(json, "setting", fr_json_text(result->setting));
-    json_object_set_new(json, "quality", fr_json_number(result->quality));
-    json_object_set_new(json, "quality_std", fr_json_number(result->seed_quality_std));
-    json_object_set_new(json, "quality_by_source", fr_json_number(result->quality_by_source));
-    json_object_set_new(json, "cost", fr_json_number(result->cost));
-    json_object_set_new(json, "regret", fr_json_number(result->regret));
-    json_object_set_new(json, "gap_closed", fr_json_number(result->gap_closed));
-    json_object_set_new(json, "scored", json_integer(result->scored));
-    json_object_set_new(json, "left_out", json_integer(result->left_out));
-    json_object_set_new(json, "vs_full",
-                        json_pack("{s:o, s:o, s:o, s:o}", "difference", fr_json_number(result->vs_full), "low",
-                                  fr_json_number(result->vs_full_low), "high", fr_json_number(result->vs_full_high),
-                                  "p", fr_json_number(result->vs_full_p)));
-    json_object_set_new(json, "sources", sources);
-    json_object_set_new(json, "curve", curve_json(result));
+    set_task_quality(json, tasks, data);
     return json;
 }
 
@@ -150,16 +145,32 @@ static json_t *reference_json(const fr_dataset *data, const fr_run_facts *facts)
                      fr_json_number(single / singles), "oracle_quality", fr_json_number(oracle / oracles));
 }
 
+/* The two models of CPT and APGR, over the tested prompts where both were observed. */
+static json_t *pair_json(const fr_dataset *data, const fr_run_facts *facts, const fr_result *results, int64_t count)
+{
+    if (count == 0)
+        return json_null();
+    double strong = 0, weak = 0, both = 0;
+    for (int64_t i = 0; i < data->N; i++) {
+        float s = data->quality[i * data->M + results[0].strong], w = data->quality[i * data->M + results[0].weak];
+        if (tested(data, facts, i) && !isnan(s) && !isnan(w))
+            strong += s, weak += w, both++;
+    }
+    return json_pack("{s:o, s:o, s:o, s:o}", "strong", fr_json_text(data->model[results[0].strong]), "weak",
+                     fr_json_text(data->model[results[0].weak]), "strong_quality", fr_json_number(strong / both),
+                     "weak_quality", fr_json_number(weak / both));
+}
+
 fr_status fr_metrics_write(const char *path, const fr_result *results, int64_t count, const fr_dataset *data,
                            const fr_run_facts *facts, const fr_config *config)
 {
     json_t *root = json_object(), *routers = json_object(), *seconds = json_object();
     for (int64_t r = 0; r < count; r++)
-        fr_json_set(routers, results[r].name, router_json(&results[r], data));
+        fr_json_set(routers, results[r].name, fr_router_json(&results[r], data));
     for (int s = 0; s < facts->stages; s++)
         fr_json_set(seconds, facts->stage_name[s], fr_json_number(facts->stage_seconds[s]));
     int64_t best = fr_best_router(results, count);
-    json_object_set_new(root, "schema", json_integer(1));
+    json_object_set_new(root, "schema", json_integer(2));
     json_object_set_new(root, "version", fr_json_text(FR_VERSION));
     json_object_set_new(root, "config_hash", fr_json_text(facts->config_hash));
     json_object_set_new(root, "seed", json_integer(config->top.seed));
@@ -173,7 +184,10 @@ fr_status fr_metrics_write(const char *path, const fr_result *results, int64_t c
     json_object_set_new(root, "tolerance", fr_json_number(config->route.tolerance));
     json_object_set_new(root, "data", data_json(data, facts));
     json_object_set_new(root, "tasks", tasks_json(data, facts));
+    json_object_set_new(root, "classifier", fr_classifier_json(facts->trust));
+    json_object_set_new(root, "calibration", fr_calibration_json(facts->trust));
     json_object_set_new(root, "reference", reference_json(data, facts));
+    json_object_set_new(root, "pair", pair_json(data, facts, results, count));
     json_object_set_new(root, "best_router", fr_json_text(best >= 0 ? results[best].name : NULL));
     json_object_set_new(root, "routers", routers);
     json_object_set_new(root, "single_models", single_models_json(data, facts));

@@ -38,16 +38,23 @@ void fr_expected_cost(double *cost, const fr_dataset *data)
     training_means(cost, data, data->cost, -1);
 }
 
+int64_t fr_best_model(const double *mean, const double *cost, int64_t M, int64_t except)
+{
+    int64_t best = -1;
+    for (int64_t m = 0; m < M; m++)
+        if (m != except &&
+            (best < 0 || mean[m] > mean[best] || isnan(mean[best]) ||
+             (mean[m] == mean[best] && (cost[m] < cost[best] || (isnan(cost[best]) && !isnan(cost[m]))))))
+            best = m;
+    return best;
+}
+
 int64_t fr_best_single(const fr_dataset *data)
 {
     double *mean = FR_NEW(double, data->M), *cost = FR_NEW(double, data->M);
     fr_train_means(mean, data, -1);
     fr_expected_cost(cost, data);
-    int64_t best = 0;
-    for (int64_t m = 1; m < data->M; m++)
-        if (mean[m] > mean[best] || isnan(mean[best]) ||
-            (mean[m] == mean[best] && (cost[m] < cost[best] || (isnan(cost[best]) && !isnan(cost[m])))))
-            best = m;
+    int64_t best = fr_best_model(mean, cost, data->M, -1);
     free(mean);
     free(cost);
     return best;

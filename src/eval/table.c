@@ -48,3 +48,29 @@ char *fr_metrics_table(const fr_result *results, int64_t count, const fr_dataset
                        (long long)left);
     return out.data;
 }
+
+char *fr_metrics_peers_table(const fr_result *results, int64_t count, const fr_dataset *data)
+{
+    fr_buffer out = {0};
+    if (count == 0)
+        return fr_strdup("");
+    fr_buffer_addf(&out, "  %-16s%8s%8s%8s%8s%8s%8s%9s%8s%9s\n", "router", "AIQ", "ARQGC", "nAUC", "QNC", "APGR",
+                   "CPT50", "Opt.Sel", "Arena", "1 right");
+    for (int64_t r = 0; r < count; r++) {
+        const fr_router_metrics *m = &results[r].metrics;
+        fr_buffer_addf(&out, "  %-16.16s", results[r].name);
+        cell(&out, 8, "%.4f", m->aiq.code);
+        cell(&out, 8, "%.4f", m->arqgc);
+        cell(&out, 8, "%.4f", m->orbit.nauc);
+        cell(&out, 8, "%.3f", m->orbit.qnc);
+        cell(&out, 8, "%.4f", m->routellm.apgr);
+        cell(&out, 8, "%.3f", m->routellm.cpt50);
+        cell(&out, 9, "%.4f", m->optimality.sel);
+        cell(&out, 8, "%.4f", m->arena_score);
+        cell(&out, 9, "%.4f", results[r].recall ? results[r].recall[1].hit_rate : NAN);
+        fr_buffer_addf(&out, "\n");
+    }
+    fr_buffer_addf(&out, "APGR, CPT50: between %.30s and %.30s. 1 right: hit rate where one model is right.\n",
+                   data->model[results[0].strong], data->model[results[0].weak]);
+    return out.data;
+}

@@ -39,7 +39,8 @@ const char *fr_report_text(const json_t *object, const char *path)
     return json_is_string(value) ? json_string_value(value) : "";
 }
 
-static fr_status read_json(json_t **json, const char *folder, const char *name, const char *wanted)
+/* newest: the last schema that is known; older ones lack only what is shown where it is there. */
+static fr_status read_json(json_t **json, const char *folder, const char *name, const char *wanted, int newest)
 {
     char *path = fr_path_join(folder, name), *text = NULL;
     size_t bytes;
@@ -47,8 +48,9 @@ static fr_status read_json(json_t **json, const char *folder, const char *name, 
     fr_status status = fr_file_read(&text, &bytes, path, 0);
     if (status == FR_OK && !(*json = json_loadb(text, bytes, 0, &error)))
         status = fr_fail(FR_FAILED, "%s:%d: is no valid JSON: %s", path, error.line, error.text);
-    if (status == FR_OK && (fr_report_number(*json, "schema") != 1 || !find(*json, wanted)))
-        status = fr_fail(FR_FAILED, "%s: is no file of a run: want schema 1 and \"%s\"", path, wanted);
+    double schema = status == FR_OK ? fr_report_number(*json, "schema") : NAN;
+    if (status == FR_OK && (!(schema >= 1 && schema <= newest) || !find(*json, wanted)))
+        status = fr_fail(FR_FAILED, "%s: is no file of a run: want schema 1 to %d and \"%s\"", path, newest, wanted);
     free(text);
     free(path);
     return status;
@@ -56,12 +58,12 @@ static fr_status read_json(json_t **json, const char *folder, const char *name, 
 
 static fr_status run_read(report_run *run)
 {
-    FR_TRY(read_json(&run->metrics, run->folder, "metrics.json", "routers"));
+    FR_TRY(read_json(&run->metrics, run->folder, "metrics.json", "routers", 2));
     char *cards = fr_path_join(run->folder, "cards.json"), *config = fr_path_join(run->folder, "config.yaml");
     fr_status status = FR_OK;
     size_t bytes;
     if (fr_file_exists(cards))
-        status = read_json(&run->cards, run->folder, "cards.json", "tasks");
+        status = read_json(&run->cards, run->folder, "cards.json", "tasks", 1);
     if (status == FR_OK && fr_file_exists(config))
         status = fr_file_read(&run->config, &bytes, config, 0);
     free(cards);
