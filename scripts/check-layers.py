@@ -11,7 +11,7 @@ root = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(os.
 ALLOWED = {
     "cli": "report eval route train discover data nn text ops device kernels io",
     "report": "eval route io",
-    "eval": "route discover data ops device io kernels",
+    "eval": "route train discover data nn ops device io kernels",
     "route": "",
     "train": "nn text ops device kernels io data",
     "discover": "data ops device kernels io",

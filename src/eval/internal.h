@@ -44,6 +44,8 @@ fr_status fr_baseline_oracle(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_dataset_oracle(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_knn(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_linear(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_routerdc(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_graphrouter(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_avengers(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_avengers_pro(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_ipr(fr_scores *scores, const fr_eval_input *input);

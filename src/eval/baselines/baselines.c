@@ -11,6 +11,8 @@ static const fr_baseline table[] = {
     {"dataset_oracle", "upper bound: the best model of each prompt's source", fr_baseline_dataset_oracle, 0},
     {"knn", "mean quality over the k nearest training prompts", fr_baseline_knn, 0},
     {"linear", "a ridge regression a model on the prompt's embedding", fr_baseline_linear, 1},
+    {"routerdc", "contrastive embeddings of prompts and LLMs (RouterDC)", fr_baseline_routerdc, 1},
+    {"graphrouter", "edges of a graph of prompts and LLMs, predicted (GraphRouter)", fr_baseline_graphrouter, 1},
     {"avengers", "models ranked by the clusters nearest to the prompt", fr_baseline_avengers, 1},
     {"avengers_pro", "the same by quality and cheapness", fr_baseline_avengers_pro, 1},
     {"ipr", "one quality estimator for all prompts (phase 1 alone)", fr_baseline_ipr, 0},
