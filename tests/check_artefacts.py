@@ -481,7 +481,12 @@ def answers(run, chosen):
     return run.quality[run.test, chosen], run.cost[run.test, chosen]
 
 
-def check_router(run, name, q, c, full):
+def check_router(run, name, q, c, full, chosen=None, score=None):
+    """chosen: the model of each test prompt, or the one of all; score (n, M), by which RouteLLM's two models are told apart."""
+    if chosen is not None:
+        check_peers(run, name, q, c, np.broadcast_to(chosen, len(run.test)))
+    if score is not None:
+        check_pair(run, name, score)
     got, want = run.metrics["routers"][name], measure(run, q, c)
     nan = lambda x: np.nan if x is None else x
     for key in ("quality", "cost", "regret", "gap_closed", "quality_by_source", "scored", "left_out"):
@@ -490,6 +495,184 @@ def check_router(run, name, q, c, full):
     if name != "full" and got["vs_full"]["difference"] is not None:
         close(f"metrics of {name}: difference from full", got["vs_full"]["difference"], mean(full - q), 2e-6)
         true("confidence intervals hold the difference", got["vs_full"]["low"] <= got["vs_full"]["difference"] <= got["vs_full"]["high"])
+
+
+# ---- the metrics of others ----
+
+def null(x):
+    return np.nan if x is None else x
+
+
+def ratio(a, b):
+    return a / b if b else np.nan
+
+
+def curve_points(router):
+    """(cost, quality) of the curve, by cost."""
+    points = sorted((p["cost"], p["quality"]) for p in router["curve"] if p["cost"] is not None and p["quality"] is not None)
+    best = {}
+    for x, y in points:
+        best[x] = max(y, best.get(x, -np.inf))
+    return sorted(best.items())
+
+
+def hull(points):
+    """RouterBench step by step: every pair of points lifts what lies between; what is lower than its predecessor drops out."""
+    lifted = []
+    for x, y in points:
+        for (a, qa) in points:
+            for (b, qb) in points:
+                if a < x < b:
+                    y = max(y, qa + (qb - qa) * (x - a) / (b - a))
+        if not lifted or y >= lifted[-1][1] - 1e-12:
+            lifted.append((x, y))
+    return lifted
+
+
+def staircase(points):
+    front = []
+    for x, y in points:
+        if not front or y > front[-1][1]:
+            front.append((x, y))
+    return front
+
+
+def area(points, low, high):
+    """Under the line through the points, flat at its end, by brute force: exact between the knots."""
+    if not points or high <= low:
+        return 0.0
+    x, y = zip(*points)
+    knots = sorted({low, high, *(v for v in x if low < v < high)})
+    total = 0.0
+    for a, b in zip(knots, knots[1:]):
+        if a >= x[0]:
+            total += (b - a) * (np.interp(a, x, y) + np.interp(b, x, y)) / 2
+    return total
+
+
+BOUNDS, EXPECTED = ("oracle", "dataset_oracle"), ("random",)
+
+
+def check_peers(run, name, q, c, chosen):
+    """Recall, RouterArena, LLMRouterBench, AIQ, ORBIT, ARQGC of one router."""
+    got, rows = run.metrics["routers"][name], run.test
+    Q, C = run.quality[rows], run.cost[rows]
+    n, observed = len(rows), ~np.isnan(Q)
+    right, hit, ok = np.nan_to_num(Q, nan=-1) >= 0.5, np.nan_to_num(q, nan=-1) >= 0.5, ~np.isnan(q)
+    counts = right.sum(1)
+    equal(f"recall of {name}: prompts", [r["prompts"] for r in got["recall"]], [int((ok & (counts == k)).sum()) for k in range(run.M + 1)])
+    close(f"recall of {name}", [null(r["hit_rate"]) for r in got["recall"]], [mean(hit[ok & (counts == k)]) for k in range(run.M + 1)], 1e-8)
+
+    A, usd = mean(q), 1000 * mean(np.where(ok, c, np.nan))
+    K = min(1, max(0, math.log2(200 / usd) / math.log2(200 / 0.0044)))
+    cheapest = np.array([np.nan if not (right[i] & ~np.isnan(C[i])).any() else C[i][right[i] & ~np.isnan(C[i])].min() for i in range(n)])
+    own = C[np.arange(n), chosen]
+    solvable, priced, paid = ok & (counts > 0), ok & ~np.isnan(cheapest), ok & hit & ~np.isnan(own)
+    arena = got["routerarena"]
+    close(f"RouterArena of {name}", [null(arena[k]) for k in ("cost_per_1k", "score", "opt_sel", "opt_acc", "opt_cost")],
+          [usd, 1.1 * A * K / (0.1 * A + K), mean((hit & (own == cheapest))[priced]), mean(hit[solvable]), ratio(cheapest[paid].sum(), own[paid].sum())], 2e-6)
+
+    single = best_single(run)
+    b = Q[:, single]
+    both, best = ok & ~np.isnan(b), (mean(np.where(np.isnan(b), np.nan, C[:, single])), mean(b))
+    expected = np.array([x[o].mean() for x, o in zip(Q, observed)])
+    routers = run.metrics["routers"]
+    points = curve_points(got)
+    everyone = [p for r in routers if r not in BOUNDS + EXPECTED for p in curve_points(routers[r])]
+    reach = max(hull(curve_points(routers[r]))[-1][0] for r in routers if r not in BOUNDS + EXPECTED)
+    (x, y), width = zip(*everyone), lambda v: (max(v) - min(v)) or np.inf
+    front, scale = staircase(sorted(set(everyone), key=lambda p: (p[0], -p[1]))), np.array([width(x), width(y)])
+    distance = [min(np.hypot(*((np.array(p) - f) / scale)) for f in np.array(front))
+                for p in ((p["cost"], p["quality"]) for p in got["curve"])]
+    as_good = [p["cost"] for p in got["curve"] if p["quality"] >= best[1] - 1e-9]
+    bench, peak = got["llmrouterbench"], max(p["quality"] for p in got["curve"])
+    close(f"LLMRouterBench of {name}",
+          [null(bench[k]) for k in ("gain_random", "gain_best_single", "gap_oracle", "perf_gain", "cost_save", "pareto_dist")],
+          [q[ok].sum() / expected[ok].sum() - 1, q[both].sum() / b[both].sum() - 1, 1 - q[ok].sum() / np.nanmax(Q, axis=1)[ok].sum(),
+           peak / best[1] - 1, 1 - min(as_good) / best[0] if as_good else np.nan, np.nan if name in BOUNDS else mean(distance)], 2e-6)
+
+    lifted = hull(points)
+    under = area(lifted, lifted[0][0], reach)
+    close(f"AIQ of {name}", [null(got["aiq"][k]) for k in ("code", "paper")],
+          [under / reach, lifted[0][1] if lifted[0][0] == reach else under / (reach - lifted[0][0])], 2e-6)
+    stairs = staircase(points)
+    end = max(best[0], stairs[-1][0])
+    close(f"ORBIT of {name}", [null(got["orbit"][k]) for k in ("nauc", "peak", "qnc")],
+          [area(stairs, 0, end) / end, peak, min(as_good) / best[0] if as_good else np.nan], 2e-6)
+    models = [(mean(np.where(observed[:, m], C[:, m], np.nan)), mean(Q[:, m])) for m in range(run.M)]
+    (c0, q0), (c1, q1) = np.min(models, axis=0), np.max(models, axis=0)
+    close(f"ARQGC of {name}", null(got["arqgc"]), area([(x, y - q0) for x, y in stairs], c0, c1) / (c1 - c0) / (q1 - q0), 2e-6)
+
+
+def check_pair(run, name, score):
+    """RouteLLM: prompt by prompt, the largest margins get the strong model; equal margins share what strong answers there are."""
+    got, pair = run.metrics["routers"][name]["routellm"], run.metrics["pair"]
+    strong, weak = run.model.index(pair["strong"]), run.model.index(pair["weak"])
+    s, w = run.quality[run.test, strong], run.quality[run.test, weak]
+    known = ~np.isnan(s) & ~np.isnan(w)
+    close("the pair's qualities", [pair["strong_quality"], pair["weak_quality"]], [s[known].mean(), w[known].mean()], 1e-8)
+    margin, s, w = (score[:, strong] - score[:, weak])[known].astype(np.float32), s[known], w[known]
+    quality = []
+    for j in range(21):
+        budget, chance = j / 20 * len(s), np.zeros(len(s))
+        for value in sorted(set(margin), reverse=True):
+            group = margin == value
+            share = min(group.sum(), max(0, budget))
+            chance[group] = share / group.sum()
+            budget -= share
+        quality.append((chance * s + (1 - chance) * w).mean())
+    close(f"strong and weak model by {name}", [p["quality"] for p in got["curve"]], quality, 1e-6)
+    close("shares of strong answers", [p["strong_share"] for p in got["curve"]], np.arange(21) / 20, 1e-9)
+    low, high = quality[0], quality[-1]
+    if high <= low:
+        true("no gap, no APGR", got["apgr"] is None and got["cpt50"] is None)
+        return
+    close(f"APGR of {name}", got["apgr"], (np.trapezoid(quality, dx=0.05) if hasattr(np, "trapezoid") else np.trapz(quality, dx=0.05)) / (high - low) - low / (high - low), 1e-6)
+    for key, p in (("cpt20", 0.2), ("cpt50", 0.5), ("cpt80", 0.8)):
+        target = low + p * (high - low)
+        j = next(j for j in range(21) if quality[j] >= target - 1e-12)
+        at = 0.0 if j == 0 else (j - 1 + (target - quality[j - 1]) / (quality[j] - quality[j - 1])) / 20
+        close(f"CPT of {name}", null(got[key]), at, 1e-5)
+
+
+def check_calibration(run, name, estimate):
+    got, q = run.metrics["calibration"][name], run.quality[run.test]
+    low, high = min(0, np.nanmin(run.quality)), max(1, np.nanmax(run.quality))
+    close("bins of calibration", [[b["low"], b["high"]] for b in got["bins"]], [[low + (high - low) * k / 10, low + (high - low) * (k + 1) / 10] for k in range(10)], 1e-8)
+    e, v = estimate[~np.isnan(q)].ravel(), q[~np.isnan(q)].ravel()
+    place = np.clip(np.floor(((e - low) / (high - low) * 10).astype(np.float32)), 0, 9).astype(int)
+    # predictions.jsonl has six digits: an estimate at a bin's edge may have been counted in the next one
+    counts = np.bincount(place, minlength=10)
+    true(f"calibration of {name}: entries", np.abs(counts - [b["entries"] for b in got["bins"]]).sum() <= 2, counts)
+    error = sum(abs(e[place == k].sum() - v[place == k].sum()) for k in range(10)) / len(e)
+    close(f"calibration of {name}: ECE", got["ece"], error, 2e-3)
+    same = [k for k in range(10) if counts[k] == got["bins"][k]["entries"]]
+    close(f"calibration of {name}: means", [[null(got["bins"][k]["estimate"]), null(got["bins"][k]["quality"])] for k in same],
+          [[mean(e[place == k]), mean(v[place == k])] for k in same], 1e-5)
+
+
+def check_classifier(run, said, truth):
+    got = run.metrics["classifier"]
+    tp, fp, fn = (np.array([f(t) for t in range(run.T)], float) for f in (
+        lambda t: ((said == t) & (truth == t)).sum(), lambda t: ((said == t) & (truth != t)).sum(), lambda t: ((said != t) & (truth == t)).sum()))
+    some = tp + fp + fn > 0
+    f1 = 2 * tp[some] / (2 * tp[some] + fp[some] + fn[some])
+    close("the classifier's metrics", [null(got[k]) for k in ("micro_f1", "macro_f1", "accuracy", "accuracy_without_others", "coverage")],
+          [ratio(2 * tp.sum(), 2 * tp.sum() + fp.sum() + fn.sum()), mean(f1), np.mean(said == truth), mean((said == truth)[truth >= 0]), np.mean(said >= 0)], 1e-8)
+
+
+def check_task_quality(run):
+    got = run.metrics["tasks"]
+    equal("sizes of tasks", got["sizes"], [int((run.label == t).sum()) for t in range(run.T)])
+    close("cohesion of tasks", [null(got["cohesion_inside"]), null(got["cohesion_outside"])],
+          [mean(run.tasks["tasks/cohesion_inside"][()]), mean(run.tasks["tasks/cohesion_outside"][()])], 1e-6)
+    inside, total = [], []
+    for m in range(run.M):
+        q, label = run.quality[run.label >= 0, m], run.label[run.label >= 0]
+        q, label = q[~np.isnan(q)], label[~np.isnan(q)]
+        total.append(q.var())
+        inside.append(sum(q[label == t].var() * (label == t).sum() for t in set(label)) / len(q))
+    close("variance within and between tasks", [got["variance_within"], got["variance_between"]], [mean(inside), mean(total) - mean(inside)], 1e-6)
 
 
 def check_curve(run, name, score, tie):
@@ -504,15 +687,18 @@ def check_metrics(run, records, general):
     first = np.array([run.model.index(r["ranking"][0]) for r in records])
     full, _ = answers(run, first)
     true("the ranking's first has the best score", (score[np.arange(len(first)), first] == score.max(1)).all())
-    check_router(run, "full", *answers(run, first), full)
+    check_router(run, "full", *answers(run, first), full, first, score)
     check_curve(run, "full", score, s2)
-    check_router(run, "best_single", *answers(run, best_single(run)), full)
-    check_router(run, "cheapest", *answers(run, int(np.nanargmin(run.expected))), full)
-    check_router(run, "oracle", *answers(run, choose(run, q, None)), full)
-    check_router(run, "random", np.array([mean(x) for x in q]), np.array([mean(np.where(np.isnan(x), np.nan, y)) for x, y in zip(q, c)]), full)
+    constant = np.zeros((len(run.test), run.M))
+    check_router(run, "best_single", *answers(run, best_single(run)), full, best_single(run), constant)
+    check_router(run, "cheapest", *answers(run, int(np.nanargmin(run.expected))), full, int(np.nanargmin(run.expected)), constant)
+    check_router(run, "oracle", *answers(run, choose(run, q, None)), full, choose(run, q, None))
+    check_router(run, "random", np.array([mean(x) for x in q]), np.array([mean(np.where(np.isnan(x), np.nan, y)) for x, y in zip(q, c)]), full, None, constant)
     check_router(run, "ipr", *answers(run, choose(run, general.astype(np.float32), None)), full)
-    check_router(run, "stage1", *answers(run, choose(run, s1, None)), full)
-    check_router(run, "stage2", *answers(run, choose(run, s2, None)), full)
+    check_router(run, "stage1", *answers(run, choose(run, s1, None)), full, choose(run, s1, None), s1)
+    check_router(run, "stage2", *answers(run, choose(run, s2, None)), full, choose(run, s2, None), s2)
+    check_calibration(run, "stage1", s1)
+    check_calibration(run, "stage2", s2)
     by_source = {s: np.array([mean(run.quality[[i for i in run.train if run.source[i] == s], m]) for m in range(run.M)]) for s in set(run.source)}
     check_router(run, "dataset_oracle", *answers(run, choose(run, np.array([by_source[run.source[i]] for i in run.test], np.float32), None)), full)
     for m, name in enumerate(run.model):
@@ -528,6 +714,8 @@ def check_metrics(run, records, general):
 def check_task_metrics(run, records):
     got, vote = run.metrics["tasks"], run.tasks["tasks/vote"][()]
     task = np.array([said(r) for r in records])
+    check_classifier(run, task, vote[run.test])
+    check_task_quality(run)
     close("metrics of tasks", [got["count"], got["others_train"], got["others_test"], got["classifier_accuracy"], got["mean_candidates"]],
           [run.T, np.mean(run.label[run.train] < 0), np.mean(task < 0), np.mean(task == vote[run.test]),
            run.tasks["tasks/candidates"][()].sum() / run.T], 2e-6)

@@ -290,6 +290,9 @@ static void calibration(void **state)
     fr_calibration_merge(&half[0], &half[1]);
     assert_close(fr_metric_ece(&half[0]), fr_metric_ece(&whole), 1e-12);
     assert_int_equal(half[0].bin[9].entries, 3);
+    fr_calibration edge = {.high = 1};
+    fr_calibration_add(&edge, .7f, 1); /* a little below .7 */
+    assert_int_equal(edge.bin[7].entries, 1);
     fr_calibration other = {.low = -10, .high = 10}; /* bins of 2 */
     fr_calibration_add(&other, 2, 1);
     fr_calibration_add(&other, 1.99, 1);

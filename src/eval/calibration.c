@@ -12,7 +12,8 @@ void fr_calibration_add(fr_calibration *calibration, double estimate, double qua
 {
     if (isnan(estimate) || isnan(quality))
         return;
-    double at = (estimate - calibration->low) / (calibration->high - calibration->low) * FR_CALIBRATION_BINS;
+    /* Estimates are f32: to that precision .7f is .7, and belongs to the bin that starts there. */
+    float at = (float)((estimate - calibration->low) / (calibration->high - calibration->low) * FR_CALIBRATION_BINS);
     int bin = at >= FR_CALIBRATION_BINS ? FR_CALIBRATION_BINS - 1 : at >= 0 ? (int)at : 0;
     calibration->bin[bin].entries++;
     calibration->bin[bin].estimate += estimate;
