@@ -28,7 +28,7 @@
  *   /stage1_task (N) int32                     task for which a training prompt counts in /stage1, -1: Others; all
  *                                              other prompts -1. stage1.members: its community, or what a
  *                                              classifier says that was trained without it
- *   attributes: resolution, modularity, N, M, T, d, rounds
+ *   attributes: resolution (NaN: discover.method is not leiden), modularity, N, M, T, d, rounds
  */
 #ifndef FINEROUTER_DISCOVER_H
 #define FINEROUTER_DISCOVER_H
@@ -92,6 +92,16 @@ void fr_discovery_close(fr_discovery *discovery); /* accepts NULL */
  * top.seed and resolution, whatever was partitioned before. Not to be called from several threads: igraph is not
  * thread-safe. */
 FR_NODISCARD fr_status fr_discovery_partition(fr_discovery *discovery, double resolution, fr_tasks *tasks);
+
+/* The same out of labels (N) of the training prompts, 0 or more, -1 none; others are not read. One round, its graph the
+ * discovery's, no resolution (NaN). */
+void fr_discovery_label(fr_discovery *discovery, const int32_t *label, fr_tasks *tasks);
+
+/* Such labels (discover.method source and kmeans): the prompts' sources; k-means into discover.clusters of the
+ * embeddings (N, d) of training prompts. */
+void fr_source_labels(int32_t *label, const fr_dataset *data);
+void fr_kmeans_labels(int32_t *label, const fr_dataset *data, const float *embedding, int64_t d,
+                      const fr_config *config);
 
 /* Candidate sets: in fused order until the share of members whose most preferred model (any of the tied best) lies in
  * the set exceeds coverage, or all models are in. */

@@ -180,8 +180,8 @@ typedef struct fr_run_facts {
     const fr_tasks *tasks;     /* of `full`; NULL when no task was discovered */
     const int32_t *assignment; /* (N) by the classifier; NULL without one */
     double theta, alpha;
-    double stage_seconds[24]; /* wall time; 0: its result was reused */
-    const char *stage_name[24];
+    const double *stage_seconds; /* (stages) wall time; 0: its result was reused */
+    const char *const *stage_name;
     int stages;
     int64_t truncated; /* prompts cut by the tokenizer */
     const char *encoder, *device, *config_hash;

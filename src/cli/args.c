@@ -110,6 +110,13 @@ fr_status fr_args_config(fr_config *config, char **out, const fr_args *args, boo
     for (int i = 0; i < args->flags; i++)
         if (strcmp(args->flag[i]->name, "--set") == 0)
             FR_TRY(fr_config_set(config, args->value[i]));
+    const char *routers = fr_args_value(args, "--routers");
+    if (routers) {
+        char *assignment = fr_format("eval.routers=%s", routers);
+        fr_status status = fr_config_set(config, assignment);
+        free(assignment);
+        FR_TRY(status);
+    }
     if (from_file && !config->top.name[0]) {
         char *stem = fr_path_stem(args->positional[0]), *assignment = fr_format("name=%s", stem);
         fr_status status = fr_config_set(config, assignment);

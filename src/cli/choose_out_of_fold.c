@@ -24,7 +24,7 @@ typedef struct held_out {
     double theta;
     double quality[FR_THETAS]; /* mean over the prompts of the folds; summed while they run */
     int64_t prompts;
-    float *s1, *s2;            /* (N, M) of prompts with a fold, else NaN */
+    float *s1, *s2; /* (N, M) of prompts with a fold, else NaN */
     fr_progress progress;
 } held_out;
 
@@ -40,9 +40,8 @@ static held_out *held_out_open(const fr_run *run, const fr_dataset *data, const 
                                const fr_products *products)
 {
     held_out *h = FR_NEW(held_out, 1);
-    h->run = *run;
+    h->run = fr_run_fork(run);
     h->run.variant = "out of fold ";
-    h->run.stages = 0;
     fr_config_copy(&h->config, products->config);
     h->run.config = &h->config;
     h->config.discover.resolution = products->tasks.resolution;
@@ -67,6 +66,7 @@ static held_out *held_out_open(const fr_run *run, const fr_dataset *data, const 
 
 static void held_out_close(held_out *h)
 {
+    fr_run_close(&h->run);
     fr_config_close(&h->config);
     free(h->fold);
     free(h->all.split);

@@ -9,6 +9,12 @@
 
 static const fr_flag stage_flags[] = {FR_CONFIG_FLAGS, END_OF_FLAGS};
 
+static const fr_flag eval_flags[] = {
+    {"--routers", "LIST", "routers to evaluate, as a,b,c, or all; the same as --set eval.routers=LIST"},
+    FR_CONFIG_FLAGS,
+    END_OF_FLAGS,
+};
+
 static const fr_flag data_flags[] = {
     {"--out", "FILE", "data file to write (.h5)"},
     {"--models", "FILE",
@@ -59,7 +65,7 @@ static const fr_flag no_flags[] = {END_OF_FLAGS};
 const fr_command fr_commands[] = {
     {"run", "CONFIG", 1, 1, "every stage of a config: data, embed, discover, train, eval, report",
      "Runs the whole chain of a YAML config into a run folder and prints the routers' table." STAGE_HELP, true,
-     stage_flags, fr_cmd_run},
+     eval_flags, fr_cmd_run},
     {"import", "TABLE", 1, 1, "a table of prompts x LLMs x scores (JSON Lines or CSV) into an HDF5 data file",
      "TABLE is .jsonl or .jsonl.gz (one object a prompt: id, prompt, quality {model: score}; optional description, "
      "source, split, cost {model: USD})\n"
@@ -86,7 +92,7 @@ const fr_command fr_commands[] = {
      "Writes <out>/router.h5, and <out>/encoder when the encoder was trained." STAGE_HELP, false, stage_flags,
      fr_cmd_train},
     {"eval", "CONFIG", 1, 1, "stages up to the evaluation of all routers",
-     "Writes <out>/metrics.json and <out>/predictions.jsonl and prints the table." STAGE_HELP, false, stage_flags,
+     "Writes <out>/metrics.json and <out>/predictions.jsonl and prints the table." STAGE_HELP, false, eval_flags,
      fr_cmd_eval},
     {"route", "ROUTER", 1, 1, "ranks the models for new prompts by a trained router",
      "ROUTER is a run folder or a router.h5. Prints one JSON object a prompt: the choice, the task with its "

@@ -11,19 +11,44 @@
 #include <stdlib.h>
 #include <string.h>
 
+fr_run fr_run_fork(const fr_run *run)
+{
+    fr_run fork = *run;
+    fork.stage = NULL;
+    fork.stages = 0;
+    return fork;
+}
+
+void fr_run_close(fr_run *run)
+{
+    free(run->stage);
+    run->stage = NULL;
+    run->stages = 0;
+}
+
 void fr_run_seconds(fr_run *run, const char *stage, double seconds)
 {
-    char name[sizeof run->stage_name[0]];
-    snprintf(name, sizeof name, "%s%s", run->variant, stage);
+    fr_stage_time time = {.seconds = seconds};
+    snprintf(time.name, sizeof time.name, "%s%s", run->variant, stage);
     for (int i = 0; i < run->stages; i++)
-        if (strcmp(run->stage_name[i], name) == 0) {
-            run->stage_seconds[i] += seconds;
+        if (strcmp(run->stage[i].name, time.name) == 0) {
+            run->stage[i].seconds += seconds;
             return;
         }
-    FR_CHECK(run->stages < FR_MAX_STAGES, "stage %s is one too many", name);
-    memcpy(run->stage_name[run->stages], name, sizeof name);
-    run->stage_seconds[run->stages++] = seconds;
-    fr_log_event("stage", "stage=s seconds=f", name, seconds);
+    run->stage = fr_realloc(run->stage, (size_t)(run->stages + 1) * sizeof time);
+    run->stage[run->stages++] = time;
+    fr_log_event("stage", "stage=s seconds=f", time.name, seconds);
+}
+
+double fr_run_spent(const fr_run *run, const char *const *stages)
+{
+    double sum = 0;
+    size_t skip = strlen(run->variant);
+    for (int i = 0; i < run->stages; i++)
+        for (const char *const *stage = stages; *stage; stage++)
+            if (strncmp(run->stage[i].name, run->variant, skip) == 0 && strcmp(run->stage[i].name + skip, *stage) == 0)
+                sum += run->stage[i].seconds;
+    return sum;
 }
 
 /* ---- artefacts of one run ---- */
@@ -116,7 +141,7 @@ static fr_status write_metrics(const fr_run *run, fr_result *results, int64_t co
                           .assignment = products->assignment,
                           .theta = products->theta,
                           .alpha = products->alpha,
-                          .stages = 0,
+                          .stages = run->stages,
                           .truncated = texts->truncated,
                           .encoder = texts->encoder_folder,
                           .device = run->device->description,
@@ -125,14 +150,19 @@ static fr_status write_metrics(const fr_run *run, fr_result *results, int64_t co
                           .trust = trust,
                           .seeds = config->eval.seeds,
                           .folds = config->eval.folds};
+    const char **names = FR_NEW(const char *, run->stages);
+    double *seconds = FR_NEW(double, run->stages);
     for (int i = 0; i < run->stages; i++) {
-        facts.stage_name[i] = run->stage_name[i];
-        facts.stage_seconds[i] = run->stage_seconds[i];
+        names[i] = run->stage[i].name;
+        seconds[i] = run->stage[i].seconds;
     }
-    facts.stages = run->stages;
+    facts.stage_name = names;
+    facts.stage_seconds = seconds;
     char *path = fr_path_join(run->out, "metrics.json");
     fr_status status = fr_metrics_write(path, results, count, data, &facts, config);
     free(path);
+    free(names);
+    free(seconds);
     return status;
 }
 
@@ -252,10 +282,9 @@ static fr_status sub_pass(fr_run *run, fr_config *config, const fr_dataset *data
     memcpy(mine.split, data->split, (size_t)data->N);
     if (base->eval.folds > 0)
         fr_make_fold(&mine, fold, base->eval.folds, (uint64_t)base->top.seed);
-    fr_run sub = *run;
+    fr_run sub = fr_run_fork(run);
     sub.config = config;
     sub.out = folder;
-    sub.stages = 0;
     fr_status status = fr_make_folders(folder);
     char *text = fr_config_text(config), *path = fr_path_join(folder, "config.yaml");
     if (status == FR_OK)
@@ -263,7 +292,8 @@ static fr_status sub_pass(fr_run *run, fr_config *config, const fr_dataset *data
     if (status == FR_OK)
         status = run_pass(&sub, &mine, FR_STAGE_EVAL, pass);
     for (int i = 0; i < sub.stages; i++)
-        fr_run_seconds(run, sub.stage_name[i], sub.stage_seconds[i]);
+        fr_run_seconds(run, sub.stage[i].name, sub.stage[i].seconds);
+    fr_run_close(&sub);
     free(text);
     free(path);
     free(mine.split);
@@ -393,6 +423,7 @@ fr_status fr_pipeline(const fr_config *config, const char *out, fr_stage last)
         fr_log("%s", device->description);
         fr_run run = {.config = config, .out = out, .cache = cache, .variant = "", .device = device};
         status = run_stages(&run, last);
+        fr_run_close(&run);
         if (status != FR_OK && status != FR_INTERRUPTED)
             fr_log_event("failed", "error=s", fr_error_text());
         fr_run_folder_close(lock);

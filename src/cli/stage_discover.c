@@ -15,8 +15,16 @@ static fr_status discover(fr_run *run, const fr_dataset *data, const fr_texts *t
     const float *embedding = config->discover.text == FR_TEXT_DESCRIPTION ? texts->description : texts->prompt;
     fr_discovery *discovery;
     FR_TRY(fr_discovery_create(&discovery, data, embedding, texts->d, config, run->device));
-    fr_status status;
-    if (isnan(config->discover.resolution)) {
+    fr_status status = FR_OK;
+    if (config->discover.method != FR_TASKS_LEIDEN) {
+        int32_t *label = FR_NEW(int32_t, data->N);
+        if (config->discover.method == FR_TASKS_SOURCE)
+            fr_source_labels(label, data);
+        else
+            fr_kmeans_labels(label, data, embedding, texts->d, config);
+        fr_discovery_label(discovery, label, &products->tasks);
+        free(label);
+    } else if (isnan(config->discover.resolution)) {
         products->grid_quality = FR_NEW(double, config->discover.resolution_grid.count);
         status = fr_choose_resolution(&products->tasks, products->grid_quality, discovery, run, config, data, texts);
     } else {
@@ -24,6 +32,18 @@ static fr_status discover(fr_run *run, const fr_dataset *data, const fr_texts *t
     }
     fr_discovery_close(discovery);
     return status;
+}
+
+static void tell(const fr_run *run, const fr_products *products, bool reused)
+{
+    const fr_tasks *tasks = &products->tasks;
+    const char *end = reused ? " (reused)" : "";
+    int method = products->config->discover.method;
+    if (method == FR_TASKS_LEIDEN)
+        fr_log("%s%lld tasks at resolution %g%s", run->variant, (long long)tasks->T, tasks->resolution, end);
+    else
+        fr_log("%s%lld tasks by %s%s", run->variant, (long long)tasks->T,
+               method == FR_TASKS_SOURCE ? "source" : "k-means", end);
 }
 
 fr_status fr_stage_discover(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products)
@@ -39,8 +59,7 @@ fr_status fr_stage_discover(fr_run *run, const fr_dataset *data, const fr_texts 
     free(cached);
     FR_TRY(status);
     fr_tasks_candidates(&products->tasks, data, config->discover.coverage);
-    fr_log("%lld tasks at resolution %g%s", (long long)products->tasks.T, products->tasks.resolution,
-           reused ? " (reused)" : "");
+    tell(run, products, reused);
     fr_run_seconds(run, "discover", reused ? 0 : fr_seconds() - start);
     return fr_name_tasks(run, data, texts, products);
 }

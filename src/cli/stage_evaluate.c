@@ -1,4 +1,5 @@
-#include "stages.h"
+#include "baseline_scores.h"
+#include "variants.h"
 
 #include "base/memory.h"
 #include "finerouter/log.h"
@@ -7,118 +8,162 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Routers that are products of the stages, not of src/eval/baselines. */
-static const char *const own_names[] = {"stage1", "stage2", "full", "full_paper"};
-enum { OWN = sizeof own_names / sizeof own_names[0] };
+/* Routers made of the run's own products, and the stages that leave these; ipr among the baselines is one too. */
+typedef struct product_router {
+    const char *name;
+    const char *const stages[8];
+} product_router;
 
-static bool is_own(const char *name)
+static const product_router product_routers[] = {
+    {"ipr", {"phase1"}},
+    {"stage1", {"discover", "names", "classifier", "stage1"}},
+    {"stage2", {"discover", "names", "classifier", "phase1", "phase2"}},
+    {"full", {"discover", "names", "classifier", "stage1", "phase1", "out of fold", "phase2"}},
+};
+enum { PRODUCTS = sizeof product_routers / sizeof *product_routers };
+
+static const product_router *find_product(const char *name)
 {
-    for (int i = 0; i < OWN; i++)
-        if (strcmp(own_names[i], name) == 0)
-            return true;
-    return false;
+    for (int i = 0; i < PRODUCTS; i++)
+        if (strcmp(product_routers[i].name, name) == 0)
+            return &product_routers[i];
+    return NULL;
+}
+
+static bool is_known(const char *name)
+{
+    return find_product(name) || fr_baseline_find(name) || fr_variant_find(name);
+}
+
+/* ---- which routers ---- */
+
+/* Every router in the order of the reports: baselines, stages alone, ablations, full, full as published. malloc'd. */
+static const char **all_names(int64_t *count)
+{
+    int64_t n = 0, variants = fr_variant_count() - 1;
+    const char **name = FR_NEW(const char *, fr_baseline_count() + PRODUCTS + variants + 1);
+    for (int64_t b = 0; b < fr_baseline_count(); b++)
+        name[n++] = fr_baseline_at(b)->name;
+    name[n++] = "stage1";
+    name[n++] = "stage2";
+    for (int64_t v = 0; v < variants; v++)
+        name[n++] = fr_variant_at(v)->name;
+    name[n++] = "full";
+    name[n++] = fr_variant_at(variants)->name;
+    *count = n;
+    return name;
+}
+
+/* Those of eval.routers; malloc'd. */
+static const char **chosen_names(int64_t *count, const fr_config *config)
+{
+    const fr_words *names = &config->eval.routers;
+    if (names->count == 1 && strcmp(names->word[0], "all") == 0)
+        return all_names(count);
+    const char **name = FR_NEW(const char *, names->count);
+    for (int64_t i = 0; i < names->count; i++)
+        name[i] = names->word[i];
+    *count = names->count;
+    return name;
+}
+
+static fr_status unknown_router(const char *wrong)
+{
+    int64_t count;
+    const char **name = all_names(&count);
+    fr_buffer known = {0};
+    for (int64_t i = 0; i < count; i++)
+        fr_buffer_addf(&known, "%s, ", name[i]);
+    fr_status status = fr_fail(FR_USAGE, "eval.routers: unknown router %s, want all, or some of: %.*s", wrong,
+                               (int)(known.bytes - 2), known.data);
+    fr_buffer_close(&known);
+    free(name);
+    return status;
 }
 
 fr_status fr_check_routers(const fr_config *config)
 {
     const fr_words *names = &config->eval.routers;
     for (int64_t i = 0; i < names->count; i++) {
-        if (is_own(names->word[i]) || fr_baseline_find(names->word[i])) {
-            for (int64_t j = 0; j < i; j++)
-                if (strcmp(names->word[i], names->word[j]) == 0)
-                    return fr_fail(FR_USAGE, "eval.routers names %s twice", names->word[i]);
-            continue;
-        }
-        fr_buffer known = {0};
-        for (int64_t b = 0; b < fr_baseline_count(); b++)
-            fr_buffer_addf(&known, "%s ", fr_baseline_at(b)->name);
-        for (int o = 0; o < OWN; o++)
-            fr_buffer_addf(&known, o ? " %s" : "%s", own_names[o]);
-        fr_status status =
-            fr_fail(FR_USAGE, "eval.routers: unknown router %s, want some of: %s", names->word[i], known.data);
-        fr_buffer_close(&known);
-        return status;
+        if (strcmp(names->word[i], "all") == 0 && names->count > 1)
+            return fr_fail(FR_USAGE, "eval.routers: all stands alone, not among %lld names", (long long)names->count);
+        for (int64_t j = 0; j < i; j++)
+            if (strcmp(names->word[i], names->word[j]) == 0)
+                return fr_fail(FR_USAGE, "eval.routers names %s twice", names->word[i]);
+        if (strcmp(names->word[i], "all") != 0 && !is_known(names->word[i]))
+            return unknown_router(names->word[i]);
     }
     return FR_OK;
 }
 
-static float *copy_scores(const float *from, int64_t count)
+/* ---- scores ---- */
+
+static fr_status scores_of(fr_scores *scores, double *seconds, bool *reused, const char *name, fr_run *run,
+                           const fr_dataset *data, const fr_texts *texts, const fr_products *own)
 {
-    float *copy = FR_NEW(float, count);
-    memcpy(copy, from, (size_t)count * sizeof(float));
-    return copy;
+    const fr_baseline *baseline = fr_baseline_find(name);
+    const fr_variant *variant = fr_variant_find(name);
+    const product_router *product = find_product(name);
+    *reused = false;
+    if (variant)
+        FR_TRY(fr_variant_scores(scores, seconds, variant, run, data, texts, own));
+    else if (baseline)
+        FR_TRY(fr_baseline_scores(scores, seconds, reused, baseline, run, data, texts, own->general));
+    else
+        fr_products_scores(scores, name, data, own);
+    if (product)
+        *seconds = fr_run_spent(run, product->stages);
+    *reused = *reused || ((variant || product) && *seconds == 0);
+    return FR_OK;
 }
 
-static void own_scores(fr_scores *scores, const char *name, const fr_dataset *data, const fr_products *products)
+static void tell(const fr_scores *scores, double seconds, bool reused, const fr_dataset *data, const double *cost)
 {
-    bool stage1 = strcmp(name, "stage1") == 0, stage2 = strcmp(name, "stage2") == 0;
-    const float *score = stage1 ? products->s1 : stage2 ? products->s2 : products->score;
-    *scores = (fr_scores){.name = name, .N = data->N, .M = data->M, .score = copy_scores(score, data->N * data->M)};
-    if (stage1)
-        snprintf(scores->setting, sizeof scores->setting, "%lld tasks, theta = %.2g", (long long)products->tasks.T,
-                 products->theta);
-    if (stage1 || stage2)
+    double dev = scores->score ? fr_routed_quality(scores->score, scores->tie, data, cost, FR_SPLIT_DEV) : NAN;
+    fr_log_event("router", "router=s dev=f seconds=f setting=s", scores->name, dev, seconds, scores->setting);
+    if (isnan(dev))
         return;
-    scores->tie = copy_scores(products->s2, data->N * data->M);
-    snprintf(scores->setting, sizeof scores->setting, "%lld tasks, theta = %.2g, alpha = %.2g",
-             (long long)products->tasks.T, products->theta, products->alpha);
-}
-
-/* The published method beside the run's own: same data, same embeddings, its own stages. */
-static fr_status paper_scores(fr_scores *scores, fr_run *run, const fr_dataset *data, const fr_texts *texts)
-{
-    fr_config config;
-    fr_config_copy(&config, run->config);
-    fr_config_apply_paper(&config);
-    fr_products paper = {.config = &config};
-    run->variant = "paper ";
-    fr_status status;
-    FR_TRY_GOTO(fr_stage_discover(run, data, texts, &paper), done);
-    FR_TRY_GOTO(fr_stage_train(run, data, texts, &paper), done);
-    fr_stage_score(run, data, &paper);
-    own_scores(scores, "full_paper", data, &paper);
-done:
-    run->variant = "";
-    fr_products_close(&paper);
-    fr_config_close(&config);
-    return status;
-}
-
-static fr_status scores_of(fr_scores *scores, const char *name, fr_run *run, const fr_dataset *data,
-                           const fr_texts *texts, const fr_products *own)
-{
-    if (strcmp(name, "full_paper") == 0)
-        return paper_scores(scores, run, data, texts);
-    if (is_own(name)) {
-        own_scores(scores, name, data, own);
-        return FR_OK;
-    }
-    fr_eval_input input = {.config = run->config,
-                           .data = data,
-                           .device = run->device,
-                           .embedding = texts->prompt,
-                           .d = texts->d,
-                           .general = own->general};
-    return fr_baseline_find(name)->score(scores, &input);
+    fr_buffer line = {0};
+    fr_buffer_addf(&line, "%s: quality on dev %.4f", scores->name, dev);
+    if (reused)
+        fr_buffer_addf(&line, ", reused");
+    else if (seconds >= 0.05)
+        fr_buffer_addf(&line, ", %.1f s", seconds);
+    fr_log("%s%s%s%s", line.data, scores->setting[0] ? " (" : "", scores->setting, scores->setting[0] ? ")" : "");
+    fr_buffer_close(&line);
 }
 
 fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *own,
                             fr_result **results, int64_t *count)
 {
-    const fr_words *names = &run->config->eval.routers;
+    int64_t names = 0;
+    const char **name = chosen_names(&names, run->config);
+    double began = fr_seconds(), variants = 0, *cost = FR_NEW(double, data->M);
+    fr_status status = FR_OK;
+    fr_expected_cost(cost, data);
     *count = 0;
-    *results = FR_NEW(fr_result, names->count);
-    double began = fr_seconds(), paper = 0;
-    for (int64_t i = 0; i < names->count; i++) {
+    *results = FR_NEW(fr_result, names);
+    for (int64_t i = 0; i < names; i++) {
         fr_scores scores = {0};
-        double start = fr_seconds();
-        FR_TRY(scores_of(&scores, names->word[i], run, data, texts, own));
-        if (strcmp(names->word[i], "full_paper") == 0)
-            paper += fr_seconds() - start;
+        double seconds = 0, start = fr_seconds();
+        bool reused;
+        status = fr_interrupt_wanted() ? fr_interrupted()
+                                       : scores_of(&scores, &seconds, &reused, name[i], run, data, texts, own);
+        if (status != FR_OK) {
+            fr_scores_close(&scores);
+            break;
+        }
+        if (fr_variant_find(name[i]))
+            variants += fr_seconds() - start;
         fr_evaluate(&(*results)[i], &scores, data, run->config, FR_SPLIT_TEST);
+        (*results)[i].seconds = seconds;
+        tell(&scores, seconds, reused, data, cost);
         fr_scores_close(&scores);
         *count = i + 1;
     }
-    fr_run_seconds(run, "evaluate", fr_seconds() - began - paper);
-    return FR_OK;
+    if (status == FR_OK)
+        fr_run_seconds(run, "evaluate", fr_seconds() - began - variants);
+    free(name);
+    free(cost);
+    return status;
 }

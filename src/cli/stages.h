@@ -2,8 +2,8 @@
  *
  *   data -> embed -> discover -> classify -> phase 1 -> phase 2 -> score -> evaluate -> report
  *
- * fr_products holds what the stages of ONE configuration leave in memory. The run's own config fills one; the published
- * method (router full_paper) fills a second that shares data and embeddings. */
+ * fr_products holds what the stages of ONE configuration leave in memory. The run's own config fills one; each variant
+ * of the method (variants.h) fills another that shares data and embeddings. */
 #ifndef FR_CLI_STAGES_H
 #define FR_CLI_STAGES_H
 
@@ -23,22 +23,31 @@ typedef enum fr_stage {
     FR_STAGE_REPORT,
 } fr_stage;
 
-#define FR_MAX_STAGES 24
+/* Wall time of a stage; 0 when its result was reused. */
+typedef struct fr_stage_time {
+    char name[48];
+    double seconds;
+} fr_stage_time;
 
 /* One run: where things go and on what they run. */
 typedef struct fr_run {
     const fr_config *config;
     const char *out;     /* run folder */
     const char *cache;   /* stage results */
-    const char *variant; /* "" for the run's own config, "paper " while the published method is made beside it */
+    const char *variant; /* "" for the run's own config, else what stands before the names of a variant's stages */
     fr_device *device;
-    char stage_name[FR_MAX_STAGES][32];
-    double stage_seconds[FR_MAX_STAGES]; /* wall time; 0 when reused */
+    fr_stage_time *stage; /* (stages) */
     int stages;
 } fr_run;
 
+/* A run beside this one that keeps times of its own; fr_run_close frees them. */
+fr_run fr_run_fork(const fr_run *run);
+void fr_run_close(fr_run *run);
+
 /* Adds wall time to a stage's line of the run. */
 void fr_run_seconds(fr_run *run, const char *stage, double seconds);
+/* Seconds that these stages (NULL at the end) of the current variant have taken so far. */
+double fr_run_spent(const fr_run *run, const char *const *stages);
 
 /* Text embeddings of all prompts by the untrained encoder, shared by every configuration of a run. */
 typedef struct fr_texts {
@@ -100,8 +109,8 @@ fr_training fr_run_training(const fr_run *run, const fr_config *config, const fr
 FR_NODISCARD fr_status fr_router_write(const char *path, const fr_run *run, const fr_dataset *data,
                                        const fr_texts *texts, const fr_products *products);
 
-/* Evaluates every router of config.eval.routers on the test split; makes the published method's products when
- * full_paper is among them. own NULL-safe: results is malloc'd (count). */
+/* Evaluates every router of config.eval.routers on the test split, variants of the method among them;
+ * results is malloc'd (count). */
 FR_NODISCARD fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *own,
                                          fr_result **results, int64_t *count);
 /* FR_USAGE when a name of config.eval.routers is unknown. */

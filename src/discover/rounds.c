@@ -1,4 +1,5 @@
-/* Discovery: the graph of round 1, then at any resolution Leiden, communities as nodes, Leiden again. */
+/* Discovery: the graph of round 1, then at any resolution Leiden, communities as nodes, Leiden again; or labels that
+ * came from elsewhere. */
 #include "discover_internal.h"
 
 #include "finerouter/log.h"
@@ -236,25 +237,48 @@ static void vote(fr_tasks *tasks, const fr_discovery *x)
     free(votes);
 }
 
-fr_status fr_discovery_partition(fr_discovery *x, double resolution, fr_tasks *tasks)
+/* Tasks with the graph of round 1 and room for `rounds` labelings; everything else is still to be filled. */
+static fr_tasks begin(const fr_discovery *x, double resolution, int64_t rounds)
+{
+    int64_t N = x->data->N;
+    fr_tasks tasks = {.N = N, .M = x->data->M, .d = x->d, .rounds = 1, .resolution = resolution};
+    tasks.graph = FR_NEW(fr_graph, rounds);
+    tasks.membership = FR_NEW(int32_t, rounds * N);
+    tasks.vote = FR_NEW(int32_t, N);
+    tasks.graph[0] = fr_graph_copy(&x->first);
+    for (int64_t e = 0; e < 2 * x->first.E; e++)
+        tasks.graph[0].edges[e] = (int32_t)x->row[x->first.edges[e]];
+    return tasks;
+}
+
+/* The labels of round 1, by nodes, as the tasks' first labeling. */
+static void set_labels(fr_tasks *tasks, const fr_discovery *x, const int32_t *node_label)
+{
+    tasks->modularity = fr_modularity(&x->first, node_label);
+    for (int64_t i = 0; i < tasks->N; i++)
+        tasks->membership[i] = -1;
+    for (int64_t i = 0; i < x->n; i++)
+        tasks->membership[x->row[i]] = node_label[i];
+}
+
+/* What follows from the last labeling. */
+static void finish(fr_tasks *tasks, const fr_discovery *x, int64_t communities)
 {
     const fr_config *config = x->config;
-    int64_t N = x->data->N, most = config->discover.rounds, communities = 0;
-    *tasks = (fr_tasks){.N = N, .M = x->data->M, .d = x->d, .rounds = 1, .resolution = resolution};
-    tasks->graph = FR_NEW(fr_graph, most);
-    tasks->membership = FR_NEW(int32_t, most * N);
-    tasks->vote = FR_NEW(int32_t, N);
-    tasks->graph[0] = fr_graph_copy(&x->first);
+    tasks->T = number_tasks(tasks->membership + (tasks->rounds - 1) * tasks->N, tasks->N, communities,
+                            config->discover.min_task_size);
+    vote(tasks, x);
+    fr_tasks_describe(tasks, x->data, x->embedding, x->top, x->bottom, config->discover.mrr_c);
+}
+
+fr_status fr_discovery_partition(fr_discovery *x, double resolution, fr_tasks *tasks)
+{
+    int64_t communities = 0;
+    *tasks = begin(x, resolution, x->config->discover.rounds);
     int32_t *node_label = FR_NEW(int32_t, x->n);
-    fr_status status = run_leiden(node_label, &communities, &x->first, config, resolution, 1);
+    fr_status status = run_leiden(node_label, &communities, &x->first, x->config, resolution, 1);
     if (status == FR_OK) {
-        tasks->modularity = fr_modularity(&x->first, node_label);
-        for (int64_t i = 0; i < N; i++)
-            tasks->membership[i] = -1;
-        for (int64_t i = 0; i < x->n; i++)
-            tasks->membership[x->row[i]] = node_label[i];
-        for (int64_t e = 0; e < 2 * x->first.E; e++)
-            tasks->graph[0].edges[e] = (int32_t)x->row[x->first.edges[e]];
+        set_labels(tasks, x, node_label);
         status = later_rounds(tasks, x, &communities);
     }
     free(node_label);
@@ -262,9 +286,19 @@ fr_status fr_discovery_partition(fr_discovery *x, double resolution, fr_tasks *t
         fr_tasks_close(tasks);
         return status;
     }
-    tasks->T =
-        number_tasks(tasks->membership + (tasks->rounds - 1) * N, N, communities, config->discover.min_task_size);
-    vote(tasks, x);
-    fr_tasks_describe(tasks, x->data, x->embedding, x->top, x->bottom, config->discover.mrr_c);
+    finish(tasks, x, communities);
     return FR_OK;
+}
+
+void fr_discovery_label(fr_discovery *x, const int32_t *label, fr_tasks *tasks)
+{
+    int32_t *node_label = FR_NEW(int32_t, x->n), most = -1;
+    for (int64_t i = 0; i < x->n; i++) {
+        node_label[i] = label[x->row[i]];
+        most = node_label[i] > most ? node_label[i] : most;
+    }
+    *tasks = begin(x, NAN, 1);
+    set_labels(tasks, x, node_label);
+    finish(tasks, x, most + 1);
+    free(node_label);
 }

@@ -1,0 +1,13 @@
+/* baseline_scores.h - scores of the routers of src/eval/baselines; those that learn (version > 0) are kept in the cache
+ * under router, version, keys (letter B), data, embeddings and device. */
+#ifndef FR_CLI_BASELINE_SCORES_H
+#define FR_CLI_BASELINE_SCORES_H
+
+#include "stages.h"
+
+/* general: phase-1 estimates (N, M). seconds: wall time, 0 when the scores came from the cache; *reused tells. */
+FR_NODISCARD fr_status fr_baseline_scores(fr_scores *scores, double *seconds, bool *reused, const fr_baseline *baseline,
+                                          const fr_run *run, const fr_dataset *data, const fr_texts *texts,
+                                          const float *general);
+
+#endif
