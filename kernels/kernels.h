@@ -27,6 +27,8 @@ extern "C" {
 
 typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
 
+enum { FR_RELU, FR_SOFTPLUS }; /* kinds of activate_forward and activate_backward */
+
 #define FR_TRUNK_KERNELS(X)                                                                                            \
     /* c (m,n) = alpha op(a) op(b) + beta c + bias.  row-major; op(a) (m,k): a is (m,k), or (k,m) when ta; op(b)       \
      * (k,n): b is (k,n), or (n,k) when tb; lda, ldb, ldc row strides; bias (n) or NULL. beta 0 does not read c. wide: \
@@ -82,6 +84,9 @@ typedef struct fr_queue fr_queue; /* a stream of the device; NULL on the CPU */
     X(gather_rows, (fr_queue * q, void *y, const void *x, const int64_t *rows, int64_t n, int64_t C))                  \
     /* y += alpha x */                                                                                                 \
     X(axpy, (fr_queue * q, void *y, const void *x, int64_t n, double alpha))                                           \
+    /* y[i] = max(x[i], 0) (FR_RELU) or log(1 + e^x[i]) (FR_SOFTPLUS). In place is fine. */                            \
+    X(activate_forward, (fr_queue * q, void *y, const void *x, int64_t n, int kind))                                   \
+    X(activate_backward, (fr_queue * q, void *dx, const void *dy, const void *x, int64_t n, int kind))                 \
     /* logits = s[0] x + b.  x, logits (B,T), s (1), b (T) */                                                          \
     X(scale_bias_forward,                                                                                              \
       (fr_queue * q, void *logits, const void *x, const void *s, const void *b, int64_t B, int64_t T))                 \

@@ -83,6 +83,22 @@ static void gelu_backward(op_run *r)
 {
     fr_gelu_backward(r->din[0], r->dout, r->in[0]);
 }
+static void relu_forward(op_run *r)
+{
+    fr_activate_forward(r->out[0], r->in[0], FR_RELU);
+}
+static void relu_backward(op_run *r)
+{
+    fr_activate_backward(r->din[0], r->dout, r->in[0], FR_RELU);
+}
+static void softplus_forward(op_run *r)
+{
+    fr_activate_forward(r->out[0], r->in[0], FR_SOFTPLUS);
+}
+static void softplus_backward(op_run *r)
+{
+    fr_activate_backward(r->din[0], r->dout, r->in[0], FR_SOFTPLUS);
+}
 static void dropout_forward(op_run *r)
 {
     fr_dropout(r->out[0], r->in[0], CASE_KEY);
@@ -272,6 +288,8 @@ static void head_out_backward(op_run *r)
 static const op_case op_cases[] = {
     CASE(linear, linear, false),
     CASE(gelu, plain, false),
+    CASE(relu, plain, true),
+    CASE(softplus, plain, true),
     CASE(dropout, plain, false),
     CASE(layernorm, layernorm, false),
     CASE(embedding, embedding, false),

@@ -80,6 +80,31 @@ static void test_gelu(void **state)
     }
 }
 
+static void test_activate(void **state)
+{
+    devices *all = *state;
+    const double *const want_y[] = {[FR_RELU] = relu_y, [FR_SOFTPLUS] = softplus_y};
+    const double *const want_dx[] = {[FR_RELU] = relu_dx, [FR_SOFTPLUS] = softplus_dx};
+    for (int i = 0; i < 2; i++)
+        for (int kind = FR_RELU; kind <= FR_SOFTPLUS; kind++) {
+            fr_device *d = all->device[i];
+            value x = given(d, activate_x, FR_SHAPE(4, 5)), dy = given(d, activate_dy, FR_SHAPE(4, 5));
+            value y = filled(d, NAN, FR_SHAPE(4, 5));
+            fr_activate_forward(y.t, x.t, kind);
+            fr_activate_backward(dy.t, dy.t, x.t, kind);
+            double *got_y = tensor_values(y.t), *got_dx = tensor_values(dy.t);
+            for (int j = 0; j < 20; j++) { /* relative: what is left of e^-80 is no rounding error of 1 */
+                assert_close(got_y[j], want_y[kind][j], all->tolerance[i] * fabs(want_y[kind][j]));
+                assert_close(got_dx[j], want_dx[kind][j], all->tolerance[i] * fabs(want_dx[kind][j]));
+            }
+            free(got_y);
+            free(got_dx);
+            DONE(x);
+            DONE(y);
+            DONE(dy);
+        }
+}
+
 static void test_layernorm(void **state)
 {
     devices *all = *state;
@@ -204,8 +229,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gelu), cmocka_unit_test(test_layernorm), cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_bce),  cmocka_unit_test(test_mse),       cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_gelu),      cmocka_unit_test(test_activate), cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_attention), cmocka_unit_test(test_bce),      cmocka_unit_test(test_mse),
+        cmocka_unit_test(test_adamw),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

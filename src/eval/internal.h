@@ -48,6 +48,10 @@ fr_status fr_baseline_routerdc(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_graphrouter(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_avengers(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_avengers_pro(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_mlp(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_mirt(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_embedllm_mf(fr_scores *scores, const fr_eval_input *input);
+fr_status fr_baseline_routellm_mf(fr_scores *scores, const fr_eval_input *input);
 fr_status fr_baseline_ipr(fr_scores *scores, const fr_eval_input *input);
 
 #endif

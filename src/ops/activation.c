@@ -20,6 +20,27 @@ void fr_gelu_backward(fr_tensor dx, fr_tensor dy, fr_tensor x)
     kernels->gelu_backward(device->queue, dx.data, dy.data, x.data, n);
 }
 
+void fr_activate_forward(fr_tensor y, fr_tensor x, int kind)
+{
+    OP_WIDE(y);
+    int64_t n = fr_tensor_count(&y);
+    FR_CHECK(kind == FR_RELU || kind == FR_SOFTPLUS, "kind %d, want FR_RELU or FR_SOFTPLUS", kind);
+    WANT_COUNT(y, device, n);
+    WANT_COUNT(x, device, n);
+    kernels->activate_forward(device->queue, y.data, x.data, n, kind);
+}
+
+void fr_activate_backward(fr_tensor dx, fr_tensor dy, fr_tensor x, int kind)
+{
+    OP_WIDE(dx);
+    int64_t n = fr_tensor_count(&dx);
+    FR_CHECK(kind == FR_RELU || kind == FR_SOFTPLUS, "kind %d, want FR_RELU or FR_SOFTPLUS", kind);
+    WANT_COUNT(dx, device, n);
+    WANT_COUNT(dy, device, n);
+    WANT_COUNT(x, device, n);
+    kernels->activate_backward(device->queue, dx.data, dy.data, x.data, n, kind);
+}
+
 void fr_dropout(fr_tensor y, fr_tensor x, fr_dropout_key key)
 {
     OP(y);

@@ -30,6 +30,9 @@ void fr_linear_backward(fr_tensor dx, fr_tensor dw, fr_tensor dbias, fr_tensor d
 
 void fr_gelu_forward(fr_tensor y, fr_tensor x);
 void fr_gelu_backward(fr_tensor dx, fr_tensor dy, fr_tensor x);
+/* kind: FR_RELU or FR_SOFTPLUS. In place is fine. */
+void fr_activate_forward(fr_tensor y, fr_tensor x, int kind);
+void fr_activate_backward(fr_tensor dx, fr_tensor dy, fr_tensor x, int kind);
 void fr_dropout(fr_tensor y, fr_tensor x, fr_dropout_key key); /* rank >= 2: element index = (first + row) * columns +
                                                                   column; p 0 copies (nothing when in place) */
 

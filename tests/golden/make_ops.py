@@ -95,3 +95,15 @@ for i in range(3):
     optimizer.step()
     steps.append(w.detach().clone())
 array("adamw_w", torch.stack(steps))
+
+x, g = leaf(4, 5), leaf(4, 5).detach()
+with torch.no_grad():
+    x[0, 0], x[0, 1], x[0, 2], x[0, 3] = 100, -80, 1000, -30
+array("activate_x", x)
+array("activate_dy", g)
+for name, function in (("relu", F.relu), ("softplus", lambda v: -F.logsigmoid(-v))):
+    x.grad = None
+    y = function(x)
+    y.backward(g)
+    array(f"{name}_y", y)
+    array(f"{name}_dx", x.grad)

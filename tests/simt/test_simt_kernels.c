@@ -296,6 +296,28 @@ static void axpys(void)
     }
 }
 
+/* Far ends too: nothing overflows, and where e^x is lost beside 1 the rest is right. In place at last. */
+static void activations(void)
+{
+    static const double ends[] = {0, 88, -88, 300, -300, 1e-8, 20, -20, 3e38, -3e38};
+    for (int l = 0; l < LENGTHS; l++)
+        for (int kind = FR_RELU; kind <= FR_SOFTPLUS; kind++) {
+            int64_t n = lengths[l];
+            operand *y = filled(n, true, NAN), *x = random_of(n, true), *dy = random_of(n, true);
+            for (int64_t i = 0; i < 10 && i < n; i++)
+                set_value(x, n - 1 - i, ends[i]);
+            BOTH(k->activate_forward(q, AT(y), AT(x), n, kind));
+            check("activate_forward", y, 1e-7);
+            BOTH(k->activate_backward(q, AT(y), AT(dy), AT(x), n, kind));
+            check("activate_backward", y, 1e-7);
+            BOTH(k->activate_backward(q, AT(dy), AT(dy), AT(x), n, kind));
+            check("activate_backward in place", dy, 1e-7);
+            BOTH(k->activate_forward(q, AT(x), AT(x), n, kind));
+            check("activate_forward in place", x, 1e-7);
+            release_all();
+        }
+}
+
 static double loss_of(double *device)
 {
     double loss;
@@ -668,6 +690,7 @@ TEST(test_dropout_all, all_dropped, 2)
 TEST(test_find_nonfinite, find_nonfinites, 2)
 TEST(test_conversions, conversions, 2)
 TEST(test_axpy_and_pull, axpys, 1)
+TEST(test_activate, activations, 1)
 TEST(test_sum_squares, square_sums, 1)
 TEST(test_gather_rows, gathers, 1)
 TEST(test_adamw, adamws, 1)
@@ -690,6 +713,7 @@ int main(void)
         cmocka_unit_test(test_find_nonfinite),
         cmocka_unit_test(test_conversions),
         cmocka_unit_test(test_axpy_and_pull),
+        cmocka_unit_test(test_activate),
         cmocka_unit_test(test_sum_squares),
         cmocka_unit_test(test_gather_rows),
         cmocka_unit_test(test_adamw),

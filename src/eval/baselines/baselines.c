@@ -11,10 +11,14 @@ static const fr_baseline table[] = {
     {"dataset_oracle", "upper bound: the best model of each prompt's source", fr_baseline_dataset_oracle, 0},
     {"knn", "mean quality over the k nearest training prompts", fr_baseline_knn, 0},
     {"linear", "a ridge regression a model on the prompt's embedding", fr_baseline_linear, 1},
+    {"mlp", "classifier of the best model, a small network on the prompt embedding", fr_baseline_mlp, 1},
+    {"routellm_mf", "matrix factorisation of preferences between two models (RouteLLM)", fr_baseline_routellm_mf, 1},
+    {"embedllm_mf", "matrix factorisation of right and wrong answers (EmbedLLM)", fr_baseline_embedllm_mf, 1},
     {"routerdc", "contrastive embeddings of prompts and LLMs (RouterDC)", fr_baseline_routerdc, 1},
     {"graphrouter", "edges of a graph of prompts and LLMs, predicted (GraphRouter)", fr_baseline_graphrouter, 1},
     {"avengers", "models ranked by the clusters nearest to the prompt", fr_baseline_avengers, 1},
     {"avengers_pro", "the same by quality and cheapness", fr_baseline_avengers_pro, 1},
+    {"mirt", "item response theory with several abilities a model", fr_baseline_mirt, 1},
     {"ipr", "one quality estimator for all prompts (phase 1 alone)", fr_baseline_ipr, 0},
 };
 
