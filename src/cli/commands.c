@@ -55,7 +55,11 @@ static const fr_flag route_flags[] = {
     END_OF_FLAGS,
 };
 
-static const fr_flag report_flags[] = {{"--title", "TEXT", "title of the page"}, END_OF_FLAGS};
+static const fr_flag report_flags[] = {
+    {"--out", "FILE", "page to write; default: <RUN>/report.html for one run, ./report.html for several"},
+    {"--title", "TEXT", "title of the page"},
+    END_OF_FLAGS,
+};
 static const fr_flag no_flags[] = {END_OF_FLAGS};
 
 #define STAGE_HELP                                                                                                     \
@@ -98,8 +102,10 @@ const fr_command fr_commands[] = {
      "ROUTER is a run folder or a router.h5. Prints one JSON object a prompt: the choice, the task with its "
      "probability, both\nstages' scores, the mixed score and the whole ranking.",
      false, route_flags, fr_cmd_route},
-    {"report", "RUN", 1, 1, "writes the HTML report of a run folder again",
-     "Writes <RUN>/report.html from the run's files.", false, report_flags, fr_cmd_report},
+    {"report", "RUN [RUN ...]", 1, 64, "one HTML page of a run or a sweep, or of several side by side",
+     "Writes a self-contained page from the files of the run folders; with several, a comparison and a tab for each "
+     "run.\nIts figures are kept as SVG and PDF under figures/ beside the page.",
+     false, report_flags, fr_cmd_report},
     {"help", "[TOPIC]", 0, 1, "this overview; help COMMAND, help keys, help completion",
      "help COMMAND is COMMAND --help; help keys lists every configuration key; help completion prints a bash "
      "completion script.",

@@ -1,4 +1,5 @@
-/* Cost-quality curves: routers as lines over the tolerance of the cost rule, single models as numbered points. */
+/* Cost-quality curves: routers as lines over the tolerance of the cost rule, single models as numbered points. Of many
+ * routers only full and the best few have colours. */
 #include "report/figure.h"
 #include "report/html.h"
 #include "report/run.h"
@@ -8,7 +9,8 @@
 #include <string.h>
 
 enum { WIDTH = 440, HEIGHT = 380, LEFT = 76, RIGHT = 14, TOP = 12, BOTTOM = 56 };
-enum { MOST_NUMBERS = 64 }; /* with more single models than this the points stay without numbers */
+enum { MOST_COLOURS = 8, FEW = 6 }; /* with more routers than MOST_COLOURS only full and the FEW best have one */
+enum { MOST_NUMBERS = 64 };         /* with more single models than this the points stay without numbers */
 
 typedef struct point {
     double cost, quality; /* USD per 1,000 prompts */
@@ -18,6 +20,7 @@ typedef struct series {
     const char *name;
     point *at;
     size_t count;
+    const char *colour; /* NULL: thin and grey */
 } series;
 
 typedef struct plot {
@@ -37,20 +40,46 @@ static point point_of(const json_t *json)
     return (point){1000 * fr_report_number(json, "cost"), fr_report_number(json, "quality")};
 }
 
+static bool is_full(const series *s)
+{
+    return !strcmp(s->name, "full");
+}
+
+/* Colours by rank; bounds keep theirs among many as well. */
+static void set_colours(plot *all)
+{
+    static const char *const few[FEW] = {"#ee6677", "#228833", "#b8860b", "#40b0d8", "#aa3377", "#7b6fd0"};
+    size_t drawn = 0, best = 0, bounds = 0;
+    for (size_t r = 0; r < all->routers; r++)
+        drawn += all->router[r].count > 0;
+    for (size_t r = 0, number = 0; r < all->routers; r++) {
+        series *s = &all->router[r];
+        if (s->count == 0)
+            continue;
+        if (drawn <= MOST_COLOURS)
+            s->colour = fr_figure_colour((int64_t)number++);
+        else if (is_full(s))
+            s->colour = fr_figure_colour(0);
+        else if (fr_report_is_bound(s->name))
+            s->colour = bounds++ ? "#a0522d" : "#888888";
+        else if (fr_report_competes(s->name) && best < FEW)
+            s->colour = few[best++];
+    }
+}
+
 static plot collect(const report_run *run, bool zoom)
 {
-    json_t *routers = json_object_get(run->metrics, "routers"),
-           *models = json_object_get(run->metrics, "single_models");
-    plot all = {.router = FR_NEW(series, json_object_size(routers) + 1)};
+    json_t *models = json_object_get(run->metrics, "single_models"), *value;
+    report_router *list;
+    plot all = {.routers = fr_report_ranking(&list, run->metrics)};
     const char *name;
-    json_t *value;
-    json_object_foreach(routers, name, value)
-    {
-        json_t *curve = json_object_get(value, "curve");
-        series *s = &all.router[all.routers++];
-        s->name = name;
+    all.router = FR_NEW(series, all.routers + 1);
+    for (size_t r = 0; r < all.routers; r++) {
+        json_t *curve = json_object_get(list[r].json, "curve");
+        series *s = &all.router[r];
+        s->name = list[r].name;
         s->at = FR_NEW(point, json_array_size(curve) + 1);
-        for (size_t p = 0; p < json_array_size(curve) && !(zoom && fr_report_is_bound(name)); p++) {
+        for (size_t p = 0; p < json_array_size(curve) && !(zoom && list[r].bound); p++) {
             point at = point_of(json_array_get(curve, p));
             bool repeated =
                 s->count && s->at[s->count - 1].cost == at.cost && s->at[s->count - 1].quality == at.quality;
@@ -58,6 +87,8 @@ static plot collect(const report_run *run, bool zoom)
                 s->at[s->count++] = at;
         }
     }
+    free(list);
+    set_colours(&all);
     all.model.at = FR_NEW(point, json_object_size(models) + 1);
     json_object_foreach(models, name, value) all.model.at[all.model.count++] = point_of(value);
     return all;
@@ -180,9 +211,8 @@ static void number_models(fr_buffer *script, const plot *all)
                 least = cost, best = b;
         }
         taken[placed++] = best;
-        fr_buffer_addf(script,
-                       "set label '%zu' at screen %.5f, screen %.5f center font ',13' textcolor rgb '" FR_INK "'\n",
-                       m + 1, best.x / WIDTH, 1 - best.y / HEIGHT);
+        fr_buffer_addf(script, "set label '%zu' at screen %.5f, screen up(%.1f) center font ',13' textcolor rgb ink\n",
+                       m + 1, best.x / WIDTH, HEIGHT - best.y);
     }
 }
 
@@ -204,14 +234,41 @@ static bool in_sight(const plot *all, const series *s)
     return false;
 }
 
-static bool is_full(const series *s)
+/* Grey lines first, full last, on top of all others. */
+static int layer(const series *s)
 {
-    return !strcmp(s->name, "full");
+    return !s->colour ? 0 : is_full(s) ? 2 : 1;
+}
+
+static void add_line(fr_buffer *script, size_t r, const series *s, const char *comma, bool named)
+{
+    fr_buffer_addf(script,
+                   "%s$router%zu with linespoints linecolor rgb '%s' linewidth %s dashtype %d pointtype 7 "
+                   "pointsize %s ",
+                   comma, r, s->colour ? s->colour : "#a0a6ad",
+                   layer(s) == 2   ? "3.4"
+                   : layer(s) == 1 ? "1.8"
+                                   : ".9",
+                   fr_report_is_bound(s->name) ? 2 : 1, s->colour ? ".45" : ".25");
+    fr_buffer_addf(script, named ? "title " : "title pdf ? '' : "); /* a page shows it under the pointer */
+    fr_figure_text(script, s->name, 24);
+}
+
+/* How many entries the legend has: what has a colour, one for what has none, one for the models. */
+static int entries(const plot *all)
+{
+    int count = in_sight(all, &all->model), grey = 0;
+    for (size_t r = 0; r < all->routers; r++)
+        if (all->router[r].count)
+            count += all->router[r].colour != NULL, grey |= all->router[r].colour == NULL;
+    return count + grey;
 }
 
 static void write_script(fr_buffer *script, const plot *all)
 {
     const char *comma = "";
+    bool grey = false;
+    fr_figure_entries(script, entries(all));
     fr_figure_begin(script, (fr_figure_size){WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM},
                     "cost (USD per 1,000 prompts, log scale)", "quality (mean score of an answer)");
     fr_buffer_addf(script, "set logscale x\nset clip two\nset xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n", all->x0,
@@ -222,17 +279,17 @@ static void write_script(fr_buffer *script, const plot *all)
         add_points(script, "router", r, &all->router[r]);
     add_points(script, "model", 0, &all->model);
     fr_buffer_addf(script, "plot ");
-    for (size_t k = 0; k < 2 * all->routers; k++) { /* full last, on top of the others */
-        size_t r = k % all->routers;
-        const series *s = &all->router[r];
-        if (s->count == 0 || is_full(s) != (k >= all->routers))
-            continue;
-        fr_buffer_addf(script,
-                       "%s$router%zu with linespoints linecolor rgb '%s' linewidth %s dashtype %d pointtype 7 "
-                       "pointsize .45 title ",
-                       comma, r, fr_figure_colour((int64_t)r), is_full(s) ? "3.4" : "1.8",
-                       fr_report_is_bound(s->name) ? 2 : 1);
-        fr_figure_text(script, s->name, 40);
+    for (int l = 0; l < 3; l++)
+        for (size_t r = 0; r < all->routers; r++) {
+            const series *s = &all->router[r];
+            if (s->count == 0 || layer(s) != l)
+                continue;
+            add_line(script, r, s, comma, s->colour);
+            grey |= !s->colour;
+            comma = ", \\\n     ";
+        }
+    if (grey) {
+        fr_buffer_addf(script, "%s1/0 with lines linecolor rgb '#a0a6ad' linewidth .9 title 'other routers'", comma);
         comma = ", \\\n     ";
     }
     if (in_sight(all, &all->model))
@@ -242,21 +299,32 @@ static void write_script(fr_buffer *script, const plot *all)
     fr_buffer_addf(script, "\n");
 }
 
-/* Names what is in sight. */
+/* Names what is in sight: full first, then by rank, bounds, the rest as one. */
 static void write_legend(fr_buffer *out, const plot *all)
 {
+    int64_t grey = 0;
     fr_buffer_addf(out, "<ul class=\"legend\">");
-    for (size_t r = 0; r < all->routers; r++) {
-        const series *s = &all->router[r];
-        if (!in_sight(all, s))
-            continue;
-        fr_buffer_addf(out, "<li><i class=\"%s\" style=\"border-color:%s\"></i>",
-                       is_full(s)                    ? "strong"
-                       : fr_report_is_bound(s->name) ? "dash"
-                                                     : "line",
-                       fr_figure_colour((int64_t)r));
-        fr_html_add(out, "%s</li>", s->name);
-    }
+    for (int l = 2; l >= 0; l--)
+        for (size_t r = 0; r < all->routers; r++) {
+            const series *s = &all->router[r];
+            if (!in_sight(all, s) || layer(s) != l)
+                continue;
+            if (l == 0) {
+                grey++;
+                continue;
+            }
+            fr_buffer_addf(out, "<li><i class=\"%s\" style=\"border-color:%s\"></i>",
+                           l == 2                        ? "strong"
+                           : fr_report_is_bound(s->name) ? "dash"
+                                                         : "line",
+                           s->colour);
+            fr_html_add(out, "%s</li>", s->name);
+        }
+    if (grey)
+        fr_html_add(out,
+                    grey == 1 ? "<li><i class=\"thin\"></i>%d other router</li>"
+                              : "<li><i class=\"thin\"></i>%d other routers</li>",
+                    grey);
     if (in_sight(all, &all->model))
         fr_buffer_addf(out, "<li><i class=\"point\"></i>single models, by their numbers in the table</li>");
     fr_buffer_addf(out, "</ul>");
@@ -274,7 +342,7 @@ char *fr_report_curves(const report_run *run, bool zoom, fr_buffer *legend)
         add_air(&all);
         write_script(&script, &all);
         write_legend(legend, &all);
-        svg = fr_figure_draw(&script, run->folder, zoom ? "curves-zoom" : "curves",
+        svg = fr_report_draw(run, &script, zoom ? "curves-zoom" : "curves",
                              zoom ? "Cost and quality: upper part, without oracles" : "Cost and quality");
     }
     plot_close(&all);

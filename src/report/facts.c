@@ -3,6 +3,8 @@
 #include "report/run.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void number(fr_buffer *page, const report_run *run, const char *name, const char *format, const char *path)
 {
@@ -15,46 +17,85 @@ static void text(fr_buffer *page, const report_run *run, const char *name, const
     fr_html_add(page, "<dt>%s</dt><dd>%s</dd>", name, *value ? value : "\xE2\x80\x93");
 }
 
-static void seconds(fr_buffer *page, const report_run *run)
+typedef struct timed {
+    const char *name;
+    double seconds;
+} timed;
+
+static int by_seconds(const void *a, const void *b)
 {
-    const char *stage;
-    json_t *value;
-    if (json_object_size(json_object_get(run->metrics, "seconds")) == 0)
-        return;
-    fr_buffer_addf(page, "<div class=\"card\"><div class=\"wide\"><table><caption>Wall time of the "
-                         "stages</caption><thead><tr><th>Stage</th>"
-                         "<th class=\"n\">Seconds</th></tr></thead><tbody>\n");
-    json_object_foreach(json_object_get(run->metrics, "seconds"), stage, value)
-    {
-        double took = json_is_number(value) ? json_number_value(value) : NAN;
-        fr_html_add(page, "<tr><th>%s</th>", stage);
-        if (took == 0)
-            fr_buffer_addf(page, "<td class=\"n\">reused</td>");
-        else
-            fr_html_number(page, "%.2f", took);
+    double x = ((const timed *)a)->seconds, y = ((const timed *)b)->seconds;
+    return x < y ? 1 : x > y ? -1 : strcmp(((const timed *)a)->name, ((const timed *)b)->name);
+}
+
+/* Times with bars as long as their share of the longest; releases the list. */
+static void times(fr_buffer *page, timed *list, size_t count, const char *caption, const char *what)
+{
+    double longest = 0;
+    for (size_t i = 0; i < count; i++)
+        longest = fmax(longest, list[i].seconds);
+    if (count > 0)
+        fr_html_add(page,
+                    "<div class=\"card\"><div class=\"wide\"><table class=\"times\"><caption>%s</caption><thead><tr>"
+                    "<th>%s</th><th class=\"n\">Seconds</th><th></th></tr></thead><tbody>\n",
+                    caption, what);
+    for (size_t i = 0; i < count; i++) {
+        fr_html_add(page, "<tr><th>%s</th>", list[i].name);
+        if (list[i].seconds == 0)
+            fr_buffer_addf(page, "<td class=\"n\">reused</td><td></td>");
+        else {
+            fr_html_number(page, "%.2f", list[i].seconds);
+            fr_buffer_addf(page, "<td><i style=\"width:%.1f%%\"></i></td>",
+                           isnan(list[i].seconds) ? 0 : 100 * list[i].seconds / longest);
+        }
         fr_buffer_addf(page, "</tr>\n");
     }
-    fr_buffer_addf(page, "</tbody></table></div></div>\n");
+    if (count > 0)
+        fr_buffer_addf(page, "</tbody></table></div></div>\n");
+    free(list);
 }
 
-void fr_report_task_facts(fr_buffer *page, const report_run *run)
+static void stage_times(fr_buffer *page, const report_run *run)
 {
-    fr_buffer_addf(page, "<dl>");
-    number(page, run, "Tasks", "%.0f", "tasks/count");
-    number(page, run, "Resolution", "%.3g", "tasks/resolution");
-    number(page, run, "Modularity", "%.4f", "tasks/modularity");
-    number(page, run, "Candidates per task", "%.2f", "tasks/mean_candidates");
-    number(page, run, "Training prompts without task", "%.4f", "tasks/others_train");
-    number(page, run, "Test prompts without task", "%.4f", "tasks/others_test");
-    number(page, run, "Classifier accuracy", "%.4f", "tasks/classifier_accuracy");
-    number(page, run, "Planted tasks, ARI", "%.4f", "tasks/ari");
-    number(page, run, "Planted tasks, NMI", "%.4f", "tasks/nmi");
-    fr_buffer_addf(page, "</dl>");
+    json_t *seconds = json_object_get(run->metrics, "seconds"), *value;
+    timed *list = FR_NEW(timed, json_object_size(seconds) + 1);
+    const char *stage;
+    size_t count = 0;
+    json_object_foreach(seconds, stage, value) list[count++] = (timed){stage, fr_report_member(seconds, stage)};
+    times(page, list, count, "Wall time of the stages", "Stage");
 }
 
-void fr_report_facts(fr_buffer *page, const report_run *run)
+static void router_times(fr_buffer *page, const report_run *run)
 {
-    fr_buffer_addf(page, "<h2 id=\"run\">Run</h2><div class=\"pair\"><div class=\"card\"><dl>");
+    json_t *routers = json_object_get(run->metrics, "routers"), *router;
+    timed *list = FR_NEW(timed, json_object_size(routers) + 1);
+    const char *name;
+    size_t count = 0;
+    json_object_foreach(routers, name,
+                        router) if (!isnan(fr_report_number(router, "seconds")) && !fr_report_is_bound(name))
+        list[count++] = (timed){name, fr_report_number(router, "seconds")};
+    qsort(list, count, sizeof *list, by_seconds);
+    times(page, list, count, "Wall time of the routers' scores, training included", "Router");
+}
+
+static void configuration(fr_buffer *page, const report_run *run)
+{
+    if (run->config)
+        fr_html_add(page,
+                    "<div class=\"card\"><details><summary>Configuration</summary><pre>%s</pre></details></div>\n",
+                    run->config);
+}
+
+void fr_report_facts(fr_buffer *page, report_run *run)
+{
+    if (!run->metrics && !run->config)
+        return;
+    fr_report_section(page, run, "run", "Run");
+    if (!run->metrics) {
+        configuration(page, run);
+        return;
+    }
+    fr_buffer_addf(page, "<div class=\"pair\"><div class=\"card\"><dl>");
     text(page, run, "finerouter", "version");
     text(page, run, "Device", "device");
     text(page, run, "Encoder", "encoder");
@@ -72,10 +113,8 @@ void fr_report_facts(fr_buffer *page, const report_run *run)
     number(page, run, "Mix alpha", "%.3g", "alpha");
     number(page, run, "Tolerance", "%.3g", "tolerance");
     fr_buffer_addf(page, "</dl></div>\n");
-    seconds(page, run);
+    stage_times(page, run);
+    router_times(page, run);
     fr_buffer_addf(page, "</div>\n");
-    if (run->config)
-        fr_html_add(page,
-                    "<div class=\"card\"><details><summary>Configuration</summary><pre>%s</pre></details></div>\n",
-                    run->config);
+    configuration(page, run);
 }

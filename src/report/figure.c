@@ -52,35 +52,55 @@ void fr_figure_text(fr_buffer *script, const char *text, int most)
     fr_buffer_close(&clean);
 }
 
-/* Titles of axes are labels at fixed places: gnuplot drops or cuts its own where it finds given margins too small. */
+void fr_figure_entries(fr_buffer *script, int entries)
+{
+    fr_buffer_addf(script, "entries = %d\n", entries);
+}
+
+/* Both terminals run the same script: gnuplot -e 'pdf = 1' makes the PDF, where the ink is black and a legend of
+ * `entries` names stands below the plot, `extra` pixels high; up(v): v pixels above the bottom of the figure without
+ * it. Titles of axes are labels at fixed places: gnuplot drops or cuts its own where it finds given margins too small.
+ */
 void fr_figure_begin(fr_buffer *script, fr_figure_size size, const char *x, const char *y)
 {
     double w = size.width, h = size.height;
     fr_buffer_addf(script,
                    "set encoding utf8\n"
-                   "set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,14' rounded\n"
-                   "set margins screen %.5f, screen %.5f, screen %.5f, screen %.5f\n"
-                   "set border 3 linecolor rgb '" FR_INK "' linewidth 1\n"
-                   "set tics nomirror out scale .4 font ',14' textcolor rgb '" FR_INK "'\n"
+                   "if (!exists('pdf')) pdf = 0\n"
+                   "if (!exists('entries')) entries = 0\n"
+                   "ink = pdf ? '#000000' : '" FR_INK "'\n"
+                   "extra = pdf && entries > 0 ? 8 + 18 * ceil(entries / 2.) : 0\n"
+                   "up(v) = (v + extra) / (%d. + extra)\n"
+                   "if (pdf) { set terminal pdfcairo size %d / 72., (%d + extra) / 72. noenhanced "
+                   "font 'sans-serif,14' fontscale 1 rounded } "
+                   "else { set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,14' rounded }\n"
+                   "set margins screen %.5f, screen %.5f, screen up(%d), screen up(%d)\n"
+                   "set border 3 linecolor rgb ink linewidth 1\n"
+                   "set tics nomirror out scale .4 font ',14' textcolor rgb ink\n"
                    "set grid linecolor rgb '#999999' linewidth .4 dashtype 3\n"
-                   "unset key\n",
-                   size.width, size.height, size.left / w, 1 - size.right / w, size.bottom / h, 1 - size.top / h);
+                   "unset key\n"
+                   "if (extra) { set key horizontal center top at screen .5, screen extra / (%d. + extra) maxcols 2 "
+                   "samplen 2 font ',12' textcolor rgb ink }\n",
+                   size.height, size.width, size.height, size.width, size.height, size.left / w, 1 - size.right / w,
+                   size.bottom, size.height - size.top, size.height);
     if (x)
-        fr_buffer_addf(script, "set label '%s' at screen %.5f, screen %.5f center textcolor rgb '" FR_INK "'\n", x,
-                       (size.left + w - size.right) / (2 * w), 14 / h);
+        fr_buffer_addf(script, "set label '%s' at screen %.5f, screen up(14) center textcolor rgb ink\n", x,
+                       (size.left + w - size.right) / (2 * w));
     if (y)
-        fr_buffer_addf(script,
-                       "set label '%s' at screen %.5f, screen %.5f center rotate by 90 textcolor rgb '" FR_INK "'\n", y,
-                       14 / w, (size.bottom + h - size.top) / (2 * h));
+        fr_buffer_addf(script, "set label '%s' at screen %.5f, screen up(%.1f) center rotate by 90 textcolor rgb ink\n",
+                       y, 14 / w, (size.bottom + h - size.top) / 2);
 }
 
-/* Runs gnuplot; its output goes to the file `output`, its complaints nowhere. argument: a script or an option. */
-static bool run_gnuplot(const char *argument, const char *output)
+/* Runs gnuplot; its output goes to the file `output`, its complaints nowhere. arguments: up to three, NULL at the end.
+ */
+static bool run_gnuplot(const char *const *argument, const char *output)
 {
-    char *arguments[] = {(char *)"gnuplot", (char *)argument, NULL};
+    char *arguments[5] = {(char *)"gnuplot"};
     posix_spawn_file_actions_t files;
     pid_t child;
     int state = 1;
+    for (int i = 0; i < 3 && argument[i]; i++)
+        arguments[i + 1] = (char *)argument[i];
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -92,7 +112,7 @@ static bool run_gnuplot(const char *argument, const char *output)
 
 bool fr_figure_possible(void)
 {
-    return run_gnuplot("--version", "/dev/null");
+    return run_gnuplot((const char *const[]){"--version", NULL}, "/dev/null");
 }
 
 /* text with every `from` replaced by `to`; frees text. */
@@ -144,22 +164,35 @@ static char *for_page(const char *svg, const char *name, const char *title)
     return page;
 }
 
+/* Runs a script into the file `path`, which appears whole or not at all. */
+static bool draw_into(const char *path, const char *script, bool pdf)
+{
+    const char *const svg_arguments[] = {script, NULL}, *const pdf_arguments[] = {"-e", "pdf = 1", script, NULL};
+    char *temporary;
+    if (fr_replace_begin(&temporary, path) != FR_OK)
+        return false;
+    if (run_gnuplot(pdf ? pdf_arguments : svg_arguments, temporary))
+        return fr_replace_end(temporary, path) == FR_OK;
+    fr_replace_cancel(temporary);
+    return false;
+}
+
 char *fr_figure_draw(fr_buffer *script, const char *folder, const char *name, const char *title)
 {
-    char *figures = fr_path_join(folder, "figures"), *page = NULL, *svg = NULL, *temporary;
-    char *script_path = fr_format("%s/%s.gp", figures, name), *picture_path = fr_format("%s/%s.svg", figures, name);
+    char *figures = fr_path_join(folder, "figures"), *page = NULL, *svg = NULL;
+    char *script_path = fr_format("%s/%s.gp", figures, name), *picture_path = fr_format("%s/%s.svg", figures, name),
+         *print_path = fr_format("%s/%s.pdf", figures, name);
     size_t bytes;
     if (fr_make_folders(figures) == FR_OK && fr_file_write(script_path, script->data, script->bytes) == FR_OK &&
-        fr_replace_begin(&temporary, picture_path) == FR_OK) {
-        if (!run_gnuplot(script_path, temporary) || fr_file_read(&svg, &bytes, temporary, 0) != FR_OK)
-            fr_replace_cancel(temporary);
-        else if (fr_replace_end(temporary, picture_path) == FR_OK)
-            page = for_page(svg, name, title);
+        draw_into(picture_path, script_path, false) && fr_file_read(&svg, &bytes, picture_path, 0) == FR_OK) {
+        page = for_page(svg, name, title);
+        draw_into(print_path, script_path, true); /* a gnuplot built without Cairo still has the picture */
     }
     free(svg);
     free(figures);
     free(script_path);
     free(picture_path);
+    free(print_path);
     fr_buffer_close(script);
     return page;
 }

@@ -20,13 +20,17 @@ typedef struct fr_figure_size {
     int width, height, left, right, top, bottom; /* pixels; the last four are margins of the plot area */
 } fr_figure_size;
 
-/* Opens a script: terminal, plot area, axes in FR_INK, light grid, titles of the axes (ours: no quotes in them) or
- * NULL. */
+/* Before fr_figure_begin: how many series the plot names by `title`. The page's figure has its legend beside it; the
+ * PDF gets one below the plot, in two columns: keep the names near 24 characters. */
+void fr_figure_entries(fr_buffer *script, int entries);
+
+/* Opens a script: terminal, plot area, axes in ink (a variable of the script: FR_INK, black in the PDF), light grid,
+ * titles of the axes (ours: no quotes in them) or NULL. */
 void fr_figure_begin(fr_buffer *script, fr_figure_size size, const char *x, const char *y);
 
-/* Runs the script, keeps it and the picture as <folder>/figures/<name>.gp and .svg, and returns the picture for a page:
- * an svg element whose ids carry the name, ink as currentColor. NULL when gnuplot is missing or failed. Closes script.
- */
+/* Runs the script, keeps it and the picture as <folder>/figures/<name>.gp, .svg and .pdf (where gnuplot has pdfcairo),
+ * and returns the picture for a page: an svg element whose ids carry the name, ink as currentColor. NULL when gnuplot
+ * is missing or failed. Closes script. Labels at `screen` heights must use the script's up(pixels above the bottom). */
 char *fr_figure_draw(fr_buffer *script, const char *folder, const char *name, const char *title);
 
 /* Adds a figure on a card to a page and releases it; nothing and false for NULL. heading and legend (markup) may be

@@ -8,58 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool fr_report_is_bound(const char *router)
-{
-    return !strcmp(router, "oracle") || !strcmp(router, "dataset_oracle");
-}
-
-bool fr_report_competes(const char *router)
-{
-    return !fr_report_is_bound(router) && strcmp(router, "cheapest") != 0 && strcmp(router, "random") != 0;
-}
-
-/* The widest interval of a router that competes: what the bars of the differences span on either side. */
-static double difference_reach(const report_run *run)
-{
-    const char *name;
-    json_t *router;
-    double reach = 0;
-    json_object_foreach(json_object_get(run->metrics, "routers"), name, router)
-    {
-        if (!fr_report_competes(name))
-            continue;
-        reach = fmax(reach, fabs(fr_report_number(router, "vs_full/low"))); /* fmax passes over NaN */
-        reach = fmax(reach, fabs(fr_report_number(router, "vs_full/high")));
-    }
-    return reach;
-}
-
-/* A difference's place on its bar in percent, zero in the middle, kept inside. */
-static double bar_place(double difference, double reach)
-{
-    return 50 + 48 * fmax(-1, fmin(1, difference / reach));
-}
-
-static void difference_cells(fr_buffer *page, const json_t *router, double reach)
-{
-    double d = fr_report_number(router, "vs_full/difference"), low = fr_report_number(router, "vs_full/low"),
-           high = fr_report_number(router, "vs_full/high"), p = fr_report_number(router, "vs_full/p");
-    if (isnan(d)) {
-        fr_buffer_addf(page, "<td class=\"n\">\xE2\x80\x93</td><td class=\"n\">\xE2\x80\x93</td>");
-        return;
-    }
-    fr_buffer_addf(page, "<td class=\"n\">%+.4f [%+.4f, %+.4f]", d, low, high);
-    if (reach > 0 && !isnan(low) && !isnan(high) && high >= -reach && low <= reach) {
-        double left = bar_place(low, reach), right = bar_place(high, reach);
-        fr_buffer_addf(page,
-                       "<span class=\"interval%s\"><i style=\"left:%.1f%%;width:%.1f%%\"></i>"
-                       "<b style=\"left:%.1f%%\"></b></span>",
-                       low > 0 || high < 0 ? " clear" : "", left, right - left, bar_place(d, reach));
-    }
-    fr_buffer_addf(page, "</td>");
-    fr_html_number(page, "%.2g", p);
-}
-
 static void quality_cell(fr_buffer *page, const json_t *router)
 {
     double quality = fr_report_number(router, "quality"), deviation = fr_report_number(router, "quality_std");
@@ -83,30 +31,41 @@ static void setting(fr_buffer *page, const char *text)
     fr_html_add(page, "<span>%s</span></small>", text);
 }
 
+static void router_row(fr_buffer *page, const report_router *router, const char *best, double reach)
+{
+    bool is_best = !strcmp(router->name, best);
+    fr_html_add(page, is_best ? "<tr class=\"best\"><th>%s" : "<tr><th>%s", router->name);
+    fr_buffer_addf(page, "%s",
+                   is_best         ? "<span class=\"tag\">best</span>"
+                   : router->bound ? "<span class=\"tag\">bound</span>"
+                                   : "");
+    setting(page, fr_report_text(router->json, "setting"));
+    fr_buffer_addf(page, "</th>");
+    quality_cell(page, router->json);
+    fr_html_number(page, "%.4f", fr_report_number(router->json, "quality_by_source"));
+    fr_html_number(page, "%.4g", 1000 * fr_report_number(router->json, "cost"));
+    fr_html_number(page, "%.4f", fr_report_number(router->json, "regret"));
+    fr_html_number(page, "%.1f%%", 100 * fr_report_number(router->json, "gap_closed"));
+    fr_report_difference(page, router->json, reach);
+    fr_html_number(page, "%.2g", fr_report_number(router->json, "vs_full/p"));
+    fr_html_number(page, "%.0f", fr_report_number(router->json, "left_out"));
+    fr_buffer_addf(page, "</tr>\n");
+}
+
+/* Bounds stand in a part of their own. */
 static void router_rows(fr_buffer *page, const report_run *run)
 {
-    const char *best = fr_report_text(run->metrics, "best_router"), *name;
-    json_t *router;
-    double reach = difference_reach(run);
-    json_object_foreach(json_object_get(run->metrics, "routers"), name, router)
-    {
-        bool is_best = !strcmp(name, best);
-        fr_html_add(page, is_best ? "<tr class=\"best\"><th>%s" : "<tr><th>%s", name);
-        fr_buffer_addf(page, "%s",
-                       is_best                    ? "<span class=\"tag\">best</span>"
-                       : fr_report_is_bound(name) ? "<span class=\"tag\">bound</span>"
-                                                  : "");
-        setting(page, fr_report_text(router, "setting"));
-        fr_buffer_addf(page, "</th>");
-        quality_cell(page, router);
-        fr_html_number(page, "%.4f", fr_report_number(router, "quality_by_source"));
-        fr_html_number(page, "%.4g", 1000 * fr_report_number(router, "cost"));
-        fr_html_number(page, "%.4f", fr_report_number(router, "regret"));
-        fr_html_number(page, "%.1f%%", 100 * fr_report_number(router, "gap_closed"));
-        difference_cells(page, router, reach);
-        fr_html_number(page, "%.0f", fr_report_number(router, "left_out"));
-        fr_buffer_addf(page, "</tr>\n");
+    report_router *list;
+    size_t count = fr_report_ranking(&list, run->metrics);
+    double reach = fr_report_reach(list, count);
+    fr_buffer_addf(page, "<tbody>\n");
+    for (size_t r = 0; r < count; r++) {
+        if (list[r].bound && r > 0 && !list[r - 1].bound)
+            fr_buffer_addf(page, "</tbody><tbody class=\"apart\">");
+        router_row(page, &list[r], fr_report_text(run->metrics, "best_router"), reach);
     }
+    fr_buffer_addf(page, "</tbody>");
+    free(list);
 }
 
 static void tile(fr_buffer *page, const char *label, const char *format, double value)
@@ -117,7 +76,7 @@ static void tile(fr_buffer *page, const char *label, const char *format, double 
                 isnan(value) ? "\xE2\x80\x93" : text);
 }
 
-static void tiles(fr_buffer *page, const report_run *run)
+void fr_report_tiles(fr_buffer *page, const report_run *run)
 {
     const char *best = fr_report_text(run->metrics, "best_router");
     const json_t *router = json_object_get(json_object_get(run->metrics, "routers"), best);
@@ -133,20 +92,20 @@ static void tiles(fr_buffer *page, const report_run *run)
     fr_buffer_addf(page, "</div>\n");
 }
 
-void fr_report_headline(fr_buffer *page, const report_run *run)
+void fr_report_headline(fr_buffer *page, report_run *run)
 {
-    tiles(page, run);
+    fr_report_section(page, run, "routers", "Routers");
     fr_buffer_addf(
         page,
-        "<h2 id=\"routers\">Routers</h2><div class=\"card\"><div class=\"wide\"><table><thead><tr><th>Router</th>"
+        "<div class=\"card\"><div class=\"wide\"><table><thead><tr><th>Router</th>"
         "<th class=\"n\">Quality</th><th class=\"n\">By source</th><th class=\"n\">USD&nbsp;/&nbsp;1k prompts</th>"
         "<th class=\"n\">Regret</th><th class=\"n\">Gap closed</th>"
         "<th class=\"n\">full \xE2\x88\x92 router [95%% CI]</th><th class=\"n\">p</th>"
-        "<th class=\"n\">Left out</th></tr></thead><tbody>\n");
+        "<th class=\"n\">Left out</th></tr></thead>");
     router_rows(page, run);
     fr_html_add(
         page,
-        "</tbody></table></div></div><p class=\"soft\">Quality: mean over test prompts; by source: mean over sources. "
+        "</table></div></div><p class=\"soft\">Quality: mean over test prompts; by source: mean over sources. "
         "Regret: distance to the best model of each prompt. Gap closed: share of the way from the best single "
         "model (%s) to the oracle. full \xE2\x88\x92 router: difference in quality with its interval, blue where it "
         "excludes zero, not drawn where far from zero. p: paired bootstrap over prompts, two-sided. Left out: "
@@ -159,6 +118,8 @@ static void single_models(fr_buffer *page, const report_run *run)
     const char *name;
     json_t *model;
     int64_t number = 0;
+    if (json_object_size(json_object_get(run->metrics, "single_models")) == 0)
+        return;
     fr_buffer_addf(page, "<div class=\"card fit\"><div class=\"wide\"><table><caption>Single models on the test "
                          "prompts</caption><thead><tr>"
                          "<th class=\"n\">No.</th><th>Model</th><th class=\"n\">Quality</th>"
@@ -173,16 +134,11 @@ static void single_models(fr_buffer *page, const report_run *run)
     fr_buffer_addf(page, "</tbody></table></div></div>\n");
 }
 
-void fr_report_figures(fr_buffer *page, const report_run *run)
+void fr_report_figures(fr_buffer *page, report_run *run)
 {
-    fr_buffer_addf(page, "<h2 id=\"figures\">Cost and quality</h2>\n");
-    if (!run->drawing)
-        fr_buffer_addf(page,
-                       "<p class=\"card\">gnuplot was not found when this page was made, so its figures are missing. "
-                       "The tables hold the same numbers.</p>\n");
+    fr_report_section(page, run, "figures", "Cost and quality");
     fr_buffer legend = {0}, upper_legend = {0};
-    char *curves = run->drawing ? fr_report_curves(run, false, &legend) : NULL;
-    char *upper = run->drawing ? fr_report_curves(run, true, &upper_legend) : NULL;
+    char *curves = fr_report_curves(run, false, &legend), *upper = fr_report_curves(run, true, &upper_legend);
     if (run->drawing && !curves)
         fr_buffer_addf(page, "<p class=\"card\">No cost is known, so there is no cost-quality curve.</p>\n");
     fr_buffer_addf(page, "<div class=\"pair\">");

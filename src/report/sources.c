@@ -1,98 +1,102 @@
-/* Quality by source: one row a source, one column a router, those that compete shaded by the distance to their
- * mean: next to oracle or random they would all look the same. */
+/* Quality by source: one row a router, one column a source, those that compete shaded by the distance to the best
+ * single model. */
 #include "report/html.h"
 #include "report/run.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 typedef struct heat {
-    json_t *routers;
-    double reach; /* largest distance of such a router from its row's mean: full colour */
+    report_router *list;
+    size_t count;
+    const json_t *best_single; /* that router, NULL where it was not evaluated */
+    double reach;              /* largest distance of a router that competes from its column's base: full colour */
 } heat;
 
 static double cell(const json_t *router, const char *source)
 {
-    const json_t *quality = json_object_get(json_object_get(router, "sources"), source);
-    return json_is_number(quality) ? json_number_value(quality) : NAN;
+    return fr_report_member(json_object_get(router, "sources"), source);
 }
 
-/* Mean of a row over the routers that compete and have a value, NaN without any. */
-static double row_mean(const heat *map, const char *source)
+/* What a column is shaded against: the best single model; without it the mean of the routers that compete. */
+static double base(const heat *map, const char *source)
 {
-    const char *name;
-    json_t *router;
     double sum = 0, count = 0;
-    json_object_foreach(map->routers, name, router)
-    {
-        double value = cell(router, source);
-        if (!isnan(value) && fr_report_competes(name))
+    if (map->best_single)
+        return cell(map->best_single, source);
+    for (size_t r = 0; r < map->count; r++) {
+        double value = cell(map->list[r].json, source);
+        if (!isnan(value) && fr_report_competes(map->list[r].name))
             sum += value, count++;
     }
     return count > 0 ? sum / count : NAN;
 }
 
-/* Blue above the row's mean, orange below it, see-through so that it suits light and dark. */
-static void shaded_cell(fr_buffer *page, double value, double mean, double reach)
+/* Blue above the base, orange below it, see-through so that it suits light and dark. */
+static void shaded_cell(fr_buffer *page, double value, double from, double reach)
 {
-    double t = reach > 0 ? (value - mean) / reach : 0;
-    if (isnan(value))
+    double t = reach > 0 ? (value - from) / reach : 0;
+    if (isnan(value) || isnan(t))
         fr_html_number(page, "%.3f", value);
     else
         fr_buffer_addf(page, "<td class=\"n\" style=\"background:rgba(%s,%.2f)\">%.3f</td>",
                        t < 0 ? "230,125,40" : "50,130,220", .6 * fabs(t), value);
 }
 
-static void row(fr_buffer *page, const heat *map, const char *source)
+static void row(fr_buffer *page, const heat *map, const report_router *router, const json_t *sources)
 {
-    const char *name;
-    json_t *router;
-    double mean = row_mean(map, source);
-    fr_html_add(page, "<tr><th>%s</th>", source);
-    json_object_foreach(map->routers, name, router)
+    const char *source;
+    json_t *value;
+    fr_html_add(page, "<tr><th>%s</th>", router->name);
+    json_object_foreach((json_t *)sources, source, value)
     {
-        if (fr_report_competes(name))
-            shaded_cell(page, cell(router, source), mean, map->reach);
+        if (fr_report_competes(router->name))
+            shaded_cell(page, cell(router->json, source), base(map, source), map->reach);
         else
-            fr_html_number(page, "%.3f", cell(router, source));
+            fr_html_number(page, "%.3f", cell(router->json, source));
     }
     fr_buffer_addf(page, "</tr>\n");
 }
 
-/* A name that may be broken after each underscore, so that columns can be narrow. */
-static void column_name(fr_buffer *page, const char *name)
+static double widest(const heat *map, const json_t *sources)
 {
-    fr_buffer escaped = {0};
-    fr_html_text(&escaped, name);
-    fr_buffer_addf(page, "<th class=\"n\">");
-    for (const char *c = escaped.data; c && *c; c++) {
-        fr_buffer_add(page, c, 1);
-        if (*c == '_')
-            fr_buffer_addf(page, "<wbr>");
+    const char *source;
+    json_t *value;
+    double reach = 0;
+    json_object_foreach((json_t *)sources, source, value)
+    {
+        double from = base(map, source);
+        for (size_t r = 0; r < map->count; r++)
+            if (fr_report_competes(map->list[r].name))
+                reach = fmax(reach, fabs(cell(map->list[r].json, source) - from)); /* fmax passes over NaN */
     }
-    fr_buffer_addf(page, "</th>");
-    fr_buffer_close(&escaped);
+    return reach;
 }
 
-void fr_report_sources(fr_buffer *page, const report_run *run)
+void fr_report_sources(fr_buffer *page, report_run *run)
 {
-    heat map = {.routers = json_object_get(run->metrics, "routers")};
-    const char *name, *source;
-    json_t *router, *value,
-        *sources = json_object_get(json_object_iter_value(json_object_iter(map.routers)), "sources");
-    json_object_foreach(sources, source, value)
-    {
-        double mean = row_mean(&map, source);
-        json_object_foreach(map.routers, name, router)
-        {
-            if (fr_report_competes(name))
-                map.reach = fmax(map.reach, fabs(cell(router, source) - mean)); /* fmax passes over NaN */
-        }
+    heat map = {0};
+    const char *source;
+    json_t *value;
+    map.count = fr_report_ranking(&map.list, run->metrics);
+    const json_t *sources = map.count ? json_object_get(map.list[0].json, "sources") : NULL;
+    for (size_t r = 0; r < map.count; r++)
+        if (!strcmp(map.list[r].name, "best_single"))
+            map.best_single = map.list[r].json;
+    if (json_object_size(sources) > 0) {
+        map.reach = widest(&map, sources);
+        fr_report_section(page, run, "sources", "Quality by source");
+        fr_buffer_addf(page,
+                       "<div class=\"card\"><div class=\"wide\"><table class=\"heat\"><thead><tr><th>Router</th>");
+        json_object_foreach((json_t *)sources, source, value) fr_report_column_name(page, source);
+        fr_buffer_addf(page, "</tr></thead><tbody>\n");
+        for (size_t r = 0; r < map.count; r++)
+            row(page, &map, &map.list[r], sources);
+        fr_buffer_addf(page,
+                       "</tbody></table></div><p class=\"soft\">Mean quality on the test prompts of each source. "
+                       "Blue: above %s; orange: below it.</p></div>\n",
+                       map.best_single ? "the best single model" : "the mean of the column's shaded cells");
     }
-    fr_buffer_addf(page, "<h2 id=\"sources\">Quality by source</h2>\n"
-                         "<div class=\"card\"><div class=\"wide\"><table class=\"heat\"><thead><tr><th>Source</th>");
-    json_object_foreach(map.routers, name, router) column_name(page, name);
-    fr_buffer_addf(page, "</tr></thead><tbody>\n");
-    json_object_foreach(sources, source, value) row(page, &map, source);
-    fr_buffer_addf(page, "</tbody></table></div><p class=\"soft\">Mean quality on the test prompts of each source. "
-                         "Blue: above the mean of the shaded cells of the row; orange: below it.</p></div>\n");
+    free(map.list);
 }

@@ -41,6 +41,15 @@ static double of_model(const json_t *task, const char *what, const char *model)
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
+/* A cell as short as HTML allows: a page may hold ten thousands of them. */
+static void short_number(fr_buffer *page, double value)
+{
+    if (isnan(value))
+        fr_buffer_addf(page, "<td>\xE2\x80\x93");
+    else
+        fr_buffer_addf(page, "<td>%.3f", value);
+}
+
 /* Says which models are candidates unless all are. */
 static void ranking(fr_buffer *page, const json_t *task)
 {
@@ -49,30 +58,30 @@ static void ranking(fr_buffer *page, const json_t *task)
     size_t index;
     json_t *model;
     fr_buffer_addf(page,
-                   "<h3>Fused ranking</h3><div class=\"wide fit\"><table><thead><tr><th class=\"n\">Rank</th>"
-                   "<th>Model</th>%s<th class=\"n\">Mean quality</th><th class=\"n\">Median</th></tr></thead><tbody>",
+                   "<h3>Fused ranking</h3><div class=\"wide fit\"><table class=\"ranking\"><thead><tr><th>Rank</th>"
+                   "<th>Model</th>%s<th>Mean quality</th><th>Median</th></tr></thead><tbody>",
                    chosen ? "<th>Candidate</th>" : "");
     json_array_foreach(ranked, index, model)
     {
         const char *name = json_is_string(model) ? json_string_value(model) : "";
         bool candidate = chosen && is_candidate(task, name);
-        fr_html_add(page,
-                    candidate ? "<tr class=\"best\"><td class=\"n\">%d</td><td>%s</td>"
-                              : "<tr><td class=\"n\">%d</td><td>%s</td>",
-                    (int64_t)index + 1, name);
+        fr_html_add(page, candidate ? "<tr class=best><td>%d<td>%s" : "<tr><td>%d<td>%s", (int64_t)index + 1, name);
         if (chosen)
-            fr_buffer_addf(page, "<td>%s</td>", candidate ? "yes" : "");
-        fr_html_number(page, "%.3f", of_model(task, "mean", name));
-        fr_html_number(page, "%.3f", of_model(task, "median", name));
-        fr_buffer_addf(page, "</tr>");
+            fr_buffer_addf(page, candidate ? "<td>yes" : "<td>");
+        short_number(page, of_model(task, "mean", name));
+        short_number(page, of_model(task, "median", name));
     }
     fr_buffer_addf(page, "</tbody></table></div>");
 }
 
 static void card(fr_buffer *page, const json_t *task)
 {
-    fr_html_add(page, "<details><summary><b>%d. %s</b>", (int64_t)fr_report_number(task, "id"),
-                fr_report_text(task, "name"));
+    static const char *const keys[] = {"id", "size", "coverage", "cohesion_inside", "cohesion_outside"};
+    fr_buffer_addf(page, "<details");
+    for (int k = 0; k < 5; k++) /* what the page's script sorts by */
+        if (!isnan(fr_report_number(task, keys[k])))
+            fr_buffer_addf(page, " data-%s=\"%.6g\"", keys[k], fr_report_number(task, keys[k]));
+    fr_html_add(page, "><summary><b>%d. %s</b>", (int64_t)fr_report_number(task, "id"), fr_report_text(task, "name"));
     size_t candidates = json_array_size(json_object_get(task, "candidates"));
     fr_buffer_addf(page, "<span>%.0f prompts, %zu candidate%s</span></summary><div class=\"task\"><dl>",
                    fr_report_number(task, "size"), candidates, candidates == 1 ? "" : "s");
@@ -102,24 +111,67 @@ static void same_candidates(fr_buffer *page, const report_run *run)
                     (int64_t)models);
 }
 
-void fr_report_tasks(fr_buffer *page, const report_run *run)
+static void facts(fr_buffer *page, const report_run *run)
 {
-    const json_t *tasks = run->cards ? json_object_get(run->cards, "tasks") : NULL;
+    static const struct {
+        const char *name, *format, *path;
+    } fact[] = {
+        {"Tasks", "%.0f", "tasks/count"},
+        {"Resolution", "%.3g", "tasks/resolution"},
+        {"Modularity", "%.4f", "tasks/modularity"},
+        {"Candidates per task", "%.2f models", "tasks/mean_candidates"},
+        {"Training prompts without task", "%.4f of all", "tasks/others_train"},
+        {"Test prompts without task", "%.4f of all", "tasks/others_test"},
+        {"Cohesion inside", "%.4f mean weight of edges inside tasks", "tasks/cohesion_inside"},
+        {"Cohesion outside", "%.4f mean weight of edges between tasks", "tasks/cohesion_outside"},
+        {"Variance within", "%.4f of quality, mean over models", "tasks/variance_within"},
+        {"Variance between", "%.4f of quality, mean over models", "tasks/variance_between"},
+        {"Classifier accuracy", "%.4f", "tasks/classifier_accuracy"},
+        {"Planted tasks, ARI", "%.4f", "tasks/ari"},
+        {"Planted tasks, NMI", "%.4f", "tasks/nmi"},
+    };
+    fr_buffer_addf(page, "<dl>");
+    for (size_t f = 0; f < sizeof fact / sizeof *fact; f++)
+        if (!isnan(fr_report_number(run->metrics, fact[f].path)))
+            fr_html_fact(page, fact[f].name, fact[f].format, fr_report_number(run->metrics, fact[f].path));
+    fr_buffer_addf(page, "</dl>");
+}
+
+/* Search and order need the page's script, which shows them. */
+static void explorer(fr_buffer *page, const json_t *tasks)
+{
     size_t index;
     json_t *task;
-    fr_buffer_addf(page, "<h2 id=\"tasks\">Tasks</h2>\n");
-    if (json_array_size(tasks) == 0) {
-        fr_buffer_addf(page, "<p class=\"card\">No task was discovered, or the run kept no cards.</p>\n");
-        return;
-    }
-    fr_buffer_addf(page, "<div class=\"pair\">");
-    fr_figure_add(page, run->drawing ? fr_report_sizes(run) : NULL, NULL, "Training prompts of each task", NULL);
-    fr_figure_add(page, run->drawing ? fr_report_candidates(run) : NULL, NULL,
-                  "How many models a task keeps as candidates", NULL);
-    fr_buffer_addf(page, "<div class=\"card\">");
-    fr_report_task_facts(page, run);
-    same_candidates(page, run);
-    fr_buffer_addf(page, "</div></div>\n<div class=\"card\">");
-    json_array_foreach(tasks, index, task) card(page, task);
+    fr_buffer_addf(page,
+                   "<div class=\"card tasks\"><div class=\"tools\" hidden><input type=\"search\" placeholder=\"Search "
+                   "tasks, prompts, sources, models\" aria-label=\"Search tasks\"><label>Order <select>"
+                   "<option value=\"id\">number</option><option value=\"-size\">largest</option>"
+                   "<option value=\"size\">smallest</option><option value=\"coverage\">least coverage</option>"
+                   "<option value=\"-cohesion_inside\">most cohesion</option>"
+                   "<option value=\"cohesion_inside\">least cohesion</option></select></label>"
+                   "<output class=\"soft\"></output></div>\n");
+    json_array_foreach((json_t *)tasks, index, task) card(page, task);
     fr_buffer_addf(page, "</div>\n");
+}
+
+void fr_report_tasks(fr_buffer *page, report_run *run)
+{
+    const json_t *tasks = run->cards ? json_object_get(run->cards, "tasks") : NULL;
+    fr_report_section(page, run, "tasks", "Tasks");
+    fr_buffer_addf(page, "<div class=\"pair\">");
+    fr_figure_add(page, fr_report_sizes(run), NULL, "Training prompts of each task", NULL);
+    fr_figure_add(page, fr_report_candidates(run), NULL, "How many models a task keeps as candidates", NULL);
+    fr_figure_add(page, fr_report_cohesion(run), NULL,
+                  "Each point is a task. Far above the diagonal its prompts are much closer to each other than to "
+                  "those of other tasks.",
+                  NULL);
+    fr_buffer_addf(page, "<div class=\"card\">");
+    facts(page, run);
+    if (json_array_size(tasks) > 0)
+        same_candidates(page, run);
+    else
+        fr_buffer_addf(page, "<p class=\"soft\">No task was discovered, or the run kept no cards.</p>\n");
+    fr_buffer_addf(page, "</div></div>\n");
+    if (json_array_size(tasks) > 0)
+        explorer(page, tasks);
 }

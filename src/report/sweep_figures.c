@@ -1,0 +1,117 @@
+/* The figures of a sweep. */
+#include "report/figure.h"
+#include "report/sweep.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const fr_figure_size plot = {440, 320, 80, 16, 12, 56};
+
+/* Where a level stands: at its value, or at its number where values are no numbers. */
+static double place(const sweep_key *key, size_t level)
+{
+    return key->numeric ? strtod(key->level[level], NULL) : (double)level;
+}
+
+/* Positive values over a factor of 30 and more stand on a log scale. */
+static bool wide_range(const sweep_key *key)
+{
+    return key->numeric && place(key, 0) > 0 && place(key, key->levels - 1) >= 30 * place(key, 0);
+}
+
+static void x_axis(fr_buffer *script, const sweep_key *key)
+{
+    double low = place(key, 0), high = place(key, key->levels - 1);
+    bool logarithmic = wide_range(key);
+    double air = logarithmic ? pow(high / low, .05) : .05 * (high - low);
+    if (logarithmic)
+        fr_buffer_addf(script, "set logscale x\nset xrange [%.9g:%.9g]\n", low / air, high * air);
+    else
+        fr_buffer_addf(script, "set xrange [%.9g:%.9g]\n", low - air, high + air);
+    if (key->numeric && key->levels > 8)
+        return;
+    fr_buffer_addf(script, "set xtics (");
+    for (size_t l = 0; l < key->levels; l++) {
+        fr_buffer_addf(script, l ? ", " : "");
+        fr_figure_text(script, key->level[l], key->levels > 4 ? 7 : 12);
+        fr_buffer_addf(script, " %.9g", place(key, l));
+    }
+    fr_buffer_addf(script, ")\n");
+}
+
+char *fr_report_sweep_curve(const report_run *run, const report_sweep *sweep, size_t number)
+{
+    const sweep_key *key = &sweep->key[number];
+    fr_buffer script = {0};
+    if (key->levels < 2 || (!key->numeric && key->levels > 8))
+        return NULL;
+    fr_figure_entries(&script, 3);
+    fr_figure_begin(&script, plot, NULL, "quality (mean score of an answer)");
+    fr_buffer_addf(&script, "set label ");
+    char *axis = fr_format("%s (value%s)", key->name, wide_range(key) ? ", log scale" : "");
+    fr_figure_text(&script, axis, 44);
+    free(axis);
+    fr_buffer_addf(&script, " at screen %.5f, screen up(14) center textcolor rgb ink\n$all << EOD\n",
+                   (plot.left + plot.width - plot.right) / (2. * plot.width));
+    for (size_t p = 0; p < sweep->points; p++) {
+        int64_t level = fr_report_sweep_level(&sweep->point[p], key);
+        if (level >= 0 && !isnan(sweep->point[p].dev))
+            fr_buffer_addf(&script, "%.9g %.9g\n", place(key, (size_t)level), sweep->point[p].dev);
+    }
+    fr_buffer_addf(&script, "EOD\n$best << EOD\n");
+    size_t drawn = 0;
+    for (size_t l = 0; l < key->levels; l++) {
+        const sweep_point *best = fr_report_sweep_best(sweep, key, l, NULL, 0);
+        if (best && ++drawn)
+            fr_buffer_addf(&script, isnan(best->test) ? "%.9g %.9g NaN\n" : "%.9g %.9g %.9g\n", place(key, l),
+                           best->dev, best->test);
+    }
+    if (drawn == 0) {
+        fr_buffer_close(&script);
+        return NULL;
+    }
+    fr_buffer_addf(&script, "EOD\n");
+    x_axis(&script, key);
+    fr_buffer_addf(&script, "set offsets 0, 0, graph .06, graph .06\n"
+                            "plot $all with points pointtype 6 pointsize .4 linecolor rgb '#888888' title 'all points, "
+                            "dev', $best using 1:2 with linespoints linecolor rgb '#4477aa' linewidth 2 pointtype 7 "
+                            "pointsize .5 title 'best on dev, dev', $best using 1:3 with linespoints linecolor rgb "
+                            "'#ee7733' linewidth 2 pointtype 7 pointsize .5 title 'the same, test'\n");
+    char *name = fr_format("sweep-curve-%zu", number + 1),
+         *svg = fr_report_draw(run, &script, name, "Quality over a key of the sweep");
+    free(name);
+    return svg;
+}
+
+char *fr_report_sweep_costs(const report_run *run, const report_sweep *sweep)
+{
+    fr_buffer script = {0};
+    size_t points = 0;
+    fr_figure_entries(&script, 2);
+    fr_figure_begin(&script, plot, "cost (USD per 1,000 test prompts)", "quality (mean score, test)");
+    fr_buffer_addf(&script, "$points << EOD\n");
+    const sweep_point *chosen = NULL;
+    for (size_t p = 0; p < sweep->points; p++) {
+        double cost = fr_report_number(sweep->point[p].json, "test_cost");
+        if (isnan(cost) || isnan(sweep->point[p].test))
+            continue;
+        fr_buffer_addf(&script, "%.9g %.9g\n", 1000 * cost, sweep->point[p].test);
+        chosen = sweep->point[p].index == sweep->chosen ? &sweep->point[p] : chosen;
+        points++;
+    }
+    if (points < 2) {
+        fr_buffer_close(&script);
+        return NULL;
+    }
+    fr_buffer_addf(&script, "EOD\nset offsets graph .06, graph .06, graph .06, graph .06\nset xtics autofreq\n"
+                            "set format x '%%.3g'\nplot $points with points pointtype 7 pointsize .5 linecolor rgb "
+                            "'#4477aa' title 'points'");
+    if (chosen)
+        fr_buffer_addf(
+            &script,
+            ", '-' with points pointtype 6 pointsize 1.1 linewidth 2.4 linecolor rgb '#ee7733' title 'chosen "
+            "on dev'\n%.9g %.9g\ne",
+            1000 * fr_report_number(chosen->json, "test_cost"), chosen->test);
+    fr_buffer_addf(&script, "\n");
+    return fr_report_draw(run, &script, "sweep-costs", "Quality and cost of the sweep's points");
+}
