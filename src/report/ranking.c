@@ -67,7 +67,7 @@ void fr_report_column_name(fr_buffer *page, const char *name)
 {
     fr_buffer escaped = {0};
     fr_html_text(&escaped, name);
-    fr_buffer_addf(page, "<th class=\"n\">");
+    fr_buffer_addf(page, strlen(name) > 16 ? "<th class=\"n long\">" : "<th class=\"n\">");
     for (const char *c = escaped.data; c && *c; c++) {
         fr_buffer_add(page, c, 1);
         if (*c == '_')
