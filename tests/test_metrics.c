@@ -67,12 +67,13 @@ static void routellm_check(void **state)
 static void routellm_edges(void **state)
 {
     (void)state;
-    const double share[] = {0, .5, 1}, up_and_down[] = {.5, .8, .6}, below[] = {.5, .4, .3};
+    const double share[] = {0, .5, 1}, up_and_down[] = {.5, .8, .6}, below[] = {.5, .4, .3}, above[] = {.8, .7, .9};
     assert_true(isnan(fr_metric_pgr(.5, .6, .6)) && isnan(fr_metric_apgr(share, below, 3, .6, .5)));
     assert_true(isnan(fr_metric_cpt(share, up_and_down, 3, .5, .6, .6)));
     assert_true(isnan(fr_metric_apgr(share, below, 1, .3, .5)) && isnan(fr_metric_apgr(share, below, 0, .3, .5)));
     assert_true(isnan(fr_metric_cpt(share, below, 3, .5, .5, .6)));
     assert_close(fr_metric_cpt(share, up_and_down, 3, 0, .5, .6), 0, 0);
+    assert_close(fr_metric_cpt(share, above, 3, .5, .5, .9), 0, 0); /* weak answers alone are good enough */
     assert_close(fr_metric_cpt(share, up_and_down, 3, 1, .5, .6), 1 / 6.0, 1e-12); /* the first time it is reached */
     assert_close(fr_metric_apgr(share, up_and_down, 3, .5, .6), (.325 + .35 - .5) / .1, 1e-9);
 }

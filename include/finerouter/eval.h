@@ -131,7 +131,8 @@ void fr_evaluate(fr_result *result, const fr_scores *scores, const fr_dataset *d
 
 /* One result out of the folds of a cross-validation: fold[f] was evaluated on its own test prompts; no prompt may be
  * tested twice. data: the same prompts in the same order, under whatever split. Margins of different folds are put on
- * one scale as they are: every fold's scores estimate the same quality, or are scaled alike. */
+ * one scale as they are: every fold's scores estimate the same quality, or are scaled alike. (A router that always asks
+ * one model, another one in each fold, thereby orders prompts by fold: its CPT and APGR are arbitrary.) */
 void fr_results_pool(fr_result *pooled, const fr_result *const *fold, int64_t folds, const fr_dataset *data);
 
 /* Fills recall and metrics of results that were evaluated on the same prompts, beside each other: the reach of AIQ and
