@@ -30,7 +30,7 @@ FOREIGN = {
     r"(dnnl|oneapi).*": "src/device/onednn.c",
     r"yaml\.h": "src/base/config_yaml.c",
     r"xxhash\.h": "src/base/hash.c",
-    r"zlib\.h": "src/io/lines.c",
+    r"zlib\.h": "src/io/inflate.c",
     r"curl/.*": "src/io/http.c",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -73,15 +73,24 @@ FR_NODISCARD fr_status fr_dataset_check(const fr_dataset *data, const char *name
 /* Computes data->hash from the content: ids, texts, descriptions, sources, splits, models, prices, quality, cost, planted. */
 void fr_dataset_seal(fr_dataset *data);
 
-/* Import of a table, by the name's ending:
- *   .jsonl, .jsonl.gz   one object a line: id, prompt, quality {model: score}; optional description, source, split (train|dev|test), cost {model: USD}
+/* Import of a table: a file or a folder, by config->data.format; auto takes the layout that name and content have, and says so on the log.
+ * `table` is our own layout, by the name's ending:
+ *   .jsonl, .jsonl.gz   one object a line: id, prompt, quality {model: score}; optional description, source, split (train|dev|test), cost {model: USD};
+ *                       with config->data.map any other columns (src/data/import_map.c)
  *   .csv, .csv.gz       long form with a header line: prompt_id, prompt, model, quality; optional cost, description, source, split (RFC 4180 quoting).
  *                       Lines of one prompt must agree; only the first needs its texts
- * A score is a number, true or false (1, 0), or null (in CSV nothing): not observed. Other keys and columns are ignored with one warning.
- * models_path: JSON list of {name, input_usd_per_mtok, output_usd_per_mtok}, or NULL (the models of the table, in order of appearance, prices unknown).
+ * The other layouts are those of public benchmarks; each stands at the top of its file, src/data/import_<format>.c. In them validation is dev, a dev
+ * split that is missing comes out of train, and a score that stands there twice is an error only where both differ (embedllm: the higher counts).
+ * A score is a number, true or false (1, 0), or null (in CSV nothing): not observed. Other keys and columns are ignored, in our own layout with one
+ * warning.
+ * models_path: JSON list of {name, input_usd_per_mtok, output_usd_per_mtok} or object {name: {input_price, output_price}}, or NULL (the models of the
+ * table, in order of appearance, prices unknown).
  * A model of the table that the list lacks is an error, a listed one never observed too. No source is "unknown".
  * Splits are made where the table has none (fr_make_splits). Every error is one line "file:line: what, the value, what would be right". */
 FR_NODISCARD fr_status fr_import(fr_dataset *data, const char *path, const char *models_path, const fr_config *config);
+
+/* 32 hex digits of all that fr_import reads for a path, models_path aside. */
+FR_NODISCARD fr_status fr_import_hash(char hex[33], const char *path);
 
 /* Seeded splits by config->data.dev_share and test_share. Every source gives its share to within one prompt (tiny sources together give theirs);
  * prompts with equal text (byte for byte) stay together, and count for the source of the first of them. From 3 different texts on a source gives dev

@@ -89,7 +89,7 @@ static fr_status read_list(fr_config *config, const option *o, const char *const
                            const char *where)
 {
     void *place = fr_option_place(config, o);
-    if (count == 0)
+    if (count == 0 && o->standard[0]) /* a list that is empty by default may be so */
         return fr_fail(FR_USAGE, "%s: %s is empty, want at least one entry", where, o->key);
     if (o->kind == OPTION_REALS) {
         double *value = keep(config, FR_NEW(double, count));
@@ -251,8 +251,9 @@ static void add_value(fr_buffer *out, const fr_config *config, const option *o)
     }
     case OPTION_WORDS: {
         const fr_words *list = place;
+        fr_buffer_addf(out, "[");
         for (int64_t i = 0; i < list->count; i++) {
-            fr_buffer_addf(out, i ? ", " : "[");
+            fr_buffer_addf(out, i ? ", " : "");
             add_quoted(out, list->word[i]);
         }
         fr_buffer_addf(out, "]");

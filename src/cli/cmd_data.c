@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "base/memory.h"
+#include "base/options.h"
 #include "finerouter/dataset.h"
 #include "finerouter/log.h"
 
@@ -17,6 +18,24 @@ static fr_status write_data(const fr_dataset *data, const char *out)
     return FR_OK;
 }
 
+/* --format and --map are the keys data.format and data.map. */
+static fr_status read_import_flags(fr_config *config, const fr_args *args)
+{
+    const char *format = fr_args_value(args, "--format");
+    const char **map = FR_NEW(const char *, args->flags + 1);
+    int64_t count = 0;
+    for (int i = 0; i < args->flags; i++)
+        if (strcmp(args->flag[i]->name, "--map") == 0)
+            map[count++] = args->value[i];
+    fr_status status = FR_OK;
+    if (format)
+        status = fr_option_assign(config, fr_option_find("data.format"), &format, 1, false, "--format");
+    if (status == FR_OK && count)
+        status = fr_option_assign(config, fr_option_find("data.map"), map, count, true, "--map");
+    free(map);
+    return status;
+}
+
 fr_status fr_cmd_import(const fr_args *args)
 {
     fr_config config;
@@ -24,6 +43,7 @@ fr_status fr_cmd_import(const fr_args *args)
     const char *out = fr_args_value(args, "--out");
     fr_status status;
     FR_TRY_GOTO(fr_args_config(&config, NULL, args, false), done);
+    FR_TRY_GOTO(read_import_flags(&config, args), done);
     if (!out) {
         status = fr_fail(FR_USAGE, "import: want --out FILE, the data file to write");
         goto done;

@@ -17,6 +17,9 @@ static const fr_flag eval_flags[] = {
 
 static const fr_flag data_flags[] = {
     {"--out", "FILE", "data file to write (.h5)"},
+    {"--format", "LAYOUT",
+     "auto (default), table, routerbench, llmrouterbench, llmrouter, routerdc, embedllm, routereval or routerarena"},
+    {"--map", "TARGET=PATH", "where a JSON Lines table of other columns has things; may be repeated (key data.map)"},
     {"--models", "FILE",
      "JSON list of {name, input_usd_per_mtok, output_usd_per_mtok}; gives the models' order and prices"},
     {"--set", "KEY=VALUE", "a data.* key or seed, e.g. --set data.test_share=0.2; may be repeated"},
@@ -70,11 +73,32 @@ const fr_command fr_commands[] = {
     {"run", "CONFIG", 1, 1, "every stage of a config: data, embed, discover, train, eval, report",
      "Runs the whole chain of a YAML config into a run folder and prints the routers' table." STAGE_HELP, true,
      eval_flags, fr_cmd_run},
-    {"import", "TABLE", 1, 1, "a table of prompts x LLMs x scores (JSON Lines or CSV) into an HDF5 data file",
-     "TABLE is .jsonl or .jsonl.gz (one object a prompt: id, prompt, quality {model: score}; optional description, "
-     "source, split, cost {model: USD})\n"
+    {"import", "TABLE", 1, 1, "a table of prompts x LLMs x scores, ours or a public benchmark's, into an HDF5 data file",
+     "table: our own layout. .jsonl or .jsonl.gz (one object a prompt: id, prompt, quality {model: score}; optional "
+     "description, source, split, cost {model: USD})\n"
      "or .csv or .csv.gz (one line a score: prompt_id, prompt, model, quality; optional cost, description, source, "
      "split).\n"
+     "JSON Lines with other columns, as on Hugging Face: --map prompt=conversation.0.content --map quality=scores; a path "
+     "is dotted,\n"
+     "* is every key (quality=results.*.score), [] every item (quality=results.[].score with model=results.[].name), "
+     "quality.MODEL=PATH one model.\n"
+     "Targets: id (else the line's number), prompt, description, source, split, model, quality, cost.\n"
+     "routerbench: RouterBench's pickle as CSV:\n"
+     "  python3 -c \"import pandas, sys; pandas.read_pickle(sys.argv[1]).to_csv(sys.argv[2], index=False)\" "
+     "routerbench_0shot.pkl routerbench.csv\n"
+     "  its prompts are lists of texts, which are joined by an empty line, each text once\n"
+     "llmrouterbench: a folder of result files <dataset>/<split>/<model>/*.json; the newest of several runs counts\n"
+     "llmrouter: LLMRouter's routing data, .jsonl or .csv with query, model_name, performance; a file or a folder\n"
+     "routerdc: .json or .jsonl of {question, scores} or {query, llm_name_list, perf_list}\n"
+     "embedllm: EmbedLLM's CSV, or the folder with train.csv, val.csv, test.csv\n"
+     "routereval: a .npz with model, and score and prompt, or train_score, train_prompt, val_score and so on; from "
+     "RouterEval's pickle:\n"
+     "  python3 -c \"import pickle, sys, numpy as n; d = pickle.load(open(sys.argv[1], 'rb')); "
+     "n.savez_compressed(sys.argv[2], model=n.array(d['model'], str),\n"
+     "  **{k: n.array(v, str if 'prompt' in k else float) for g in ('data', 'prompt') for k, v in d[g].items() if "
+     "'embed' not in k})\" in.pkl out.npz\n"
+     "routerarena: prediction files, or a folder of them or of cached results; a file has one model for each prompt\n"
+     "In these, a dev split that is missing comes out of train.\n"
      "Splits are made where the table has none: 80/10/10 per source, seeded, equal prompts together.",
      false, data_flags, fr_cmd_import},
     {"synth", "", 0, 0, "a synthetic data file with planted tasks and a known oracle",

@@ -11,7 +11,7 @@
 static fr_status imported_key(fr_key *key, const fr_config *config)
 {
     char table[FR_HASH_CHARS], models[FR_HASH_CHARS] = "";
-    FR_TRY(fr_hash_file(table, config->data.import));
+    FR_TRY(fr_import_hash(table, config->data.import));
     if (config->data.models[0])
         FR_TRY(fr_hash_file(models, config->data.models));
     *key = FR_KEY("import", DATA_VERSION, config, "D", NULL, table, models);

@@ -1,4 +1,5 @@
-/* import.c - from a table of texts and scores to a data set: the rules common to all table formats. */
+/* import.c - from a table of texts and scores to a data set: the rules common to all layouts. */
+#include "base/options.h"
 #include "build.h"
 #include "table.h"
 
@@ -6,165 +7,61 @@
 #include "io/utf8.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const split_names[FR_SPLITS] = {"train", "dev", "test"};
-static const char unknown_source[] = "unknown";
-
-fr_status fr_table_fail(const fr_table *table, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return fr_fail(FR_FAILED, "%s:%lld: %s", table->path, (long long)table->line, text);
-}
-
-static const char *keep(fr_table *table, const char *text)
-{
-    return fr_strings_add(fr_dataset_strings(table->data), text, strlen(text));
-}
-
-/* Number of a name whose text may not outlive the line. */
-static int64_t intern(fr_table *table, fr_names *names, const char *text)
-{
-    int64_t found = fr_names_find(names, text);
-    return found >= 0 ? found : fr_names_add(names, keep(table, text));
-}
-
-fr_status fr_table_add(fr_table *table, const char *id, int64_t *row)
-{
-    char shown[FR_EXCERPT];
-    if (fr_utf8_blank(id))
-        return fr_table_fail(table, "the prompt's id is empty");
-    int64_t number = intern(table, &table->ids, id);
-    if (number < table->rows)
-        return fr_table_fail(table, "id \"%s\" stands in line %lld already; ids must be unique",
-                             fr_utf8_excerpt(shown, id), (long long)table->row[number].line);
-    if (table->rows == table->room) {
-        table->room = table->room ? 2 * table->room : 1024;
-        table->row = fr_realloc(table->row, (size_t)table->room * sizeof *table->row);
-    }
-    table->row[number] = (fr_row){.description = "", .source = unknown_source, .line = table->line, .split = -1};
-    table->rows++;
-    *row = number;
-    return FR_OK;
-}
-
-fr_status fr_table_set_text(fr_table *table, int64_t row, const char *text)
-{
-    if (fr_utf8_blank(text))
-        return fr_table_fail(table, "the prompt is empty");
-    table->row[row].text = keep(table, text);
-    return FR_OK;
-}
-
-void fr_table_set_description(fr_table *table, int64_t row, const char *text)
-{
-    table->row[row].description = fr_utf8_blank(text) ? "" : keep(table, text);
-}
-
-void fr_table_set_source(fr_table *table, int64_t row, const char *name)
-{
-    if (fr_utf8_blank(name))
-        return;
-    int64_t number = intern(table, &table->sources, name);
-    table->row[row].source = table->sources.text[number];
-}
-
-fr_status fr_table_set_split(fr_table *table, int64_t row, const char *name)
-{
-    char shown[FR_EXCERPT];
-    for (int s = 0; s < FR_SPLITS; s++)
-        if (strcmp(name, split_names[s]) == 0) {
-            table->row[row].split = s;
-            return FR_OK;
-        }
-    return fr_table_fail(table, "split is \"%s\", want train, dev or test", fr_utf8_excerpt(shown, name));
-}
-
-void fr_table_unknown(fr_table *table, const char *key)
-{
-    if (!table->unknown_values++)
-        table->unknown_line = table->line;
-    intern(table, &table->unknown, key);
-}
-
-static fr_status find_model(fr_table *table, const char *name, int32_t *model)
-{
-    char shown[FR_EXCERPT], near[FR_EXCERPT];
-    if (fr_utf8_blank(name))
-        return fr_table_fail(table, "a model's name is empty");
-    int64_t number = table->models_path ? fr_names_find(&table->models, name) : intern(table, &table->models, name);
-    if (number < 0)
-        return fr_table_fail(table, "model \"%s\" is not in %s; nearest there: \"%s\"", fr_utf8_excerpt(shown, name),
-                             table->models_path, fr_utf8_excerpt(near, fr_names_nearest(&table->models, name)));
-    *model = (int32_t)number;
-    return FR_OK;
-}
-
-static void add_cell(fr_table *table, fr_cells *cells, int64_t row, int32_t model, double value)
-{
-    if (cells->count == cells->capacity) {
-        cells->capacity = cells->capacity ? 2 * cells->capacity : 4096;
-        cells->cell = fr_realloc(cells->cell, (size_t)cells->capacity * sizeof *cells->cell);
-    }
-    cells->cell[cells->count++] = (fr_cell){row, table->line, model, (float)value};
-}
-
-fr_status fr_table_quality(fr_table *table, int64_t row, const char *model, double value)
-{
-    char shown[FR_EXCERPT];
-    int32_t m = -1;
-    FR_TRY(find_model(table, model, &m));
-    if (!isnan(value) && !isfinite((float)value))
-        return fr_table_fail(table, "quality of model \"%s\" is %g, want a finite number of single precision",
-                             fr_utf8_excerpt(shown, model), value);
-    add_cell(table, &table->quality, row, m, value);
-    return FR_OK;
-}
-
-fr_status fr_table_cost(fr_table *table, int64_t row, const char *model, double value)
-{
-    char shown[FR_EXCERPT];
-    int32_t m = -1;
-    FR_TRY(find_model(table, model, &m));
-    if (!isnan(value) && (!isfinite((float)value) || value < 0))
-        return fr_table_fail(table, "cost of model \"%s\" is %g, want a finite number from 0 up (USD)",
-                             fr_utf8_excerpt(shown, model), value);
-    add_cell(table, &table->cost, row, m, value);
-    return FR_OK;
-}
 
 /* ---- from table to data set ---- */
 
-/* Spreads cells into an (N, M) matrix; a cell given twice is an error. */
+static fr_status fail_repeated(const fr_table *table, const fr_cells *cells, const fr_cell *cell, const char *what,
+                               float before)
+{
+    const fr_cell *first = cells->cell;
+    while (first->row != cell->row || first->model != cell->model)
+        first++;
+    char id[FR_EXCERPT], model[FR_EXCERPT], where[FR_WHERE], values[64] = "";
+    if (table->repeats == FR_REPEAT_EQUAL)
+        snprintf(values, sizeof values, " with another value (%g, here %g)", before, cell->value);
+    return fr_table_fail_at(table, cell->place, "%s of prompt \"%s\" and model \"%s\" stands in %s already%s", what,
+                            fr_utf8_excerpt(id, table->ids.text[cell->row]),
+                            fr_utf8_excerpt(model, table->models.text[cell->model]),
+                            fr_table_where(where, table, first->place, cell->place), values);
+}
+
+/* Takes a value that stands there again after table->repeats; false where it is an error. */
+static bool take_again(const fr_table *table, float *matrix, float value)
+{
+    if (table->repeats == FR_REPEAT_FAILS)
+        return false;
+    if (isnan(*matrix) || (table->repeats == FR_REPEAT_HIGHEST && value > *matrix))
+        *matrix = value;
+    return isnan(value) || value == *matrix || table->repeats == FR_REPEAT_HIGHEST;
+}
+
+/* Spreads cells into an (N, M) matrix. */
 static fr_status scatter(fr_table *table, float *matrix, const fr_cells *cells, const char *what)
 {
     int64_t M = table->models.count;
     unsigned char *seen = FR_NEW(unsigned char, table->rows *M);
     fr_status status = FR_OK;
+    int64_t again = 0;
     for (int64_t i = 0; i < cells->count && status == FR_OK; i++) {
         const fr_cell *cell = &cells->cell[i];
         int64_t at = cell->row * M + cell->model;
-        if (!seen[at]) {
-            seen[at] = 1;
+        if (!seen[at])
             matrix[at] = cell->value;
-            continue;
-        }
-        const fr_cell *first = cells->cell;
-        while (first->row != cell->row || first->model != cell->model)
-            first++;
-        char id[FR_EXCERPT], model[FR_EXCERPT];
-        status = fr_fail(FR_FAILED, "%s:%lld: %s of prompt \"%s\" and model \"%s\" stands in line %lld already",
-                         table->path, (long long)cell->line, what, fr_utf8_excerpt(id, table->ids.text[cell->row]),
-                         fr_utf8_excerpt(model, table->models.text[cell->model]), (long long)first->line);
+        else if (take_again(table, &matrix[at], cell->value))
+            again++;
+        else
+            status = fail_repeated(table, cells, cell, what, matrix[at]);
+        seen[at] = 1;
     }
     free(seen);
+    if (status == FR_OK && again)
+        fr_log_warn("%s: %lld values of %s stand there more than once; %s", table->whole, (long long)again, what,
+                    table->repeats == FR_REPEAT_HIGHEST ? "the highest counts" : "they agree");
     return status;
 }
 
@@ -181,12 +78,12 @@ static fr_status check_observed(const fr_table *table)
             if (!isnan(quality[i * M + m]))
                 any = observed[m] = true;
         if (!any)
-            status = fr_fail(FR_FAILED, "%s:%lld: prompt \"%s\" has no observed quality", table->path,
-                             (long long)table->row[i].line, fr_utf8_excerpt(shown, table->ids.text[i]));
+            status = fr_table_fail_at(table, table->row[i].place, "prompt \"%s\" has no observed quality",
+                                      fr_utf8_excerpt(shown, table->ids.text[i]));
     }
     for (int64_t m = 0; m < M && status == FR_OK; m++)
         if (!observed[m])
-            status = fr_fail(FR_FAILED, "%s: model \"%s\"%s%s has no observed quality here", table->path,
+            status = fr_fail(FR_FAILED, "%s: model \"%s\"%s%s has no observed quality here", table->whole,
                              fr_utf8_excerpt(shown, table->models.text[m]), table->models_path ? " of " : "",
                              table->models_path ? table->models_path : "");
     free(observed);
@@ -227,14 +124,51 @@ static void warn_straddling(const fr_table *table)
             }
         }
     }
-    if (straddling)
-        fr_log_warn(
-            "%s: %lld prompts repeat the text of a prompt in another split; the first pair stands in lines %lld (%s) "
-            "and %lld (%s)",
-            table->path, (long long)straddling, (long long)table->row[one].line, split_names[data->split[one]],
-            (long long)table->row[other].line, split_names[data->split[other]]);
+    if (straddling) {
+        char first_place[FR_WHERE], other_place[FR_WHERE];
+        fr_log_warn("%s: %lld prompts repeat the text of a prompt in another split; the first pair stands in %s (%s) "
+                    "and %s (%s)",
+                    table->whole, (long long)straddling,
+                    fr_table_where(first_place, table, table->row[one].place, table->row[other].place),
+                    split_names[data->split[one]],
+                    fr_table_where(other_place, table, table->row[other].place, table->row[one].place),
+                    split_names[data->split[other]]);
+    }
     free(first);
     free(group);
+}
+
+/* Public tables often have train and test alone: dev then comes out of train, as fr_make_splits would take it from
+ * these prompts. */
+static void carve_dev(fr_table *table, const fr_config *config)
+{
+    fr_dataset *data = table->data;
+    int64_t count[FR_SPLITS] = {0}, at = 0;
+    for (int64_t i = 0; i < data->N; i++)
+        count[data->split[i]]++;
+    if (!count[FR_SPLIT_TRAIN] || count[FR_SPLIT_DEV] || !count[FR_SPLIT_TEST])
+        return;
+    fr_config shares = *config;
+    shares.data.test_share = 0;
+    fr_dataset train = {.N = count[FR_SPLIT_TRAIN], .sources = data->sources, .source_name = data->source_name};
+    train.text = FR_NEW(const char *, train.N);
+    train.source = FR_NEW(int32_t, train.N);
+    train.split = FR_NEW(int8_t, train.N);
+    for (int64_t i = 0; i < data->N; i++)
+        if (data->split[i] == FR_SPLIT_TRAIN) {
+            train.text[at] = data->text[i];
+            train.source[at++] = data->source[i];
+        }
+    fr_make_splits(&train, &shares);
+    at = 0;
+    for (int64_t i = 0; i < data->N; i++)
+        if (data->split[i] == FR_SPLIT_TRAIN)
+            data->split[i] = train.split[at++];
+    fr_log("%s: has train and test alone; %g of train became dev (data.dev_share)", table->whole,
+           config->data.dev_share);
+    free(train.text);
+    free(train.source);
+    free(train.split);
 }
 
 static fr_status set_splits(fr_table *table, const fr_config *config)
@@ -246,16 +180,20 @@ static fr_status set_splits(fr_table *table, const fr_config *config)
         if (*side < 0)
             *side = i;
     }
-    if (with >= 0 && without >= 0)
-        return fr_fail(FR_FAILED,
-                       "%s:%lld: has no split, though line %lld has one; give it for all prompts or for none",
-                       table->path, (long long)table->row[without].line, (long long)table->row[with].line);
+    if (with >= 0 && without >= 0) {
+        char where[FR_WHERE];
+        fr_place place = table->row[without].place;
+        return fr_table_fail_at(table, place, "has no split, though %s has one; give it for all prompts or for none",
+                                fr_table_where(where, table, table->row[with].place, place));
+    }
     if (with < 0) {
         fr_make_splits(data, config);
         return FR_OK;
     }
     for (int64_t i = 0; i < table->rows; i++)
         data->split[i] = (int8_t)table->row[i].split;
+    if (table->loose)
+        carve_dev(table, config);
     warn_straddling(table);
     return FR_OK;
 }
@@ -265,9 +203,9 @@ static fr_status finish(fr_table *table, const fr_config *config)
     fr_dataset *data = table->data;
     int64_t N = table->rows, M = table->models.count;
     if (N == 0)
-        return fr_fail(FR_FAILED, "%s: has no prompts", table->path);
+        return fr_fail(FR_FAILED, "%s: has no prompts", table->whole);
     if (M < 2)
-        return fr_fail(FR_FAILED, "%s: has %lld model%s, want at least 2 to route between", table->path, (long long)M,
+        return fr_fail(FR_FAILED, "%s: has %lld model%s, want at least 2 to route between", table->whole, (long long)M,
                        M == 1 ? "" : "s");
     void *pool = data->owned;
     fr_dataset_allocate(data, N, M);
@@ -293,7 +231,7 @@ static fr_status finish(fr_table *table, const fr_config *config)
     FR_TRY(check_observed(table));
     fill_costs(data, config->data.answer_tokens);
     FR_TRY(set_splits(table, config));
-    FR_TRY(fr_dataset_check(data, table->path));
+    FR_TRY(fr_dataset_check(data, table->whole));
     fr_dataset_seal(data);
     return FR_OK;
 }
@@ -306,9 +244,10 @@ static void warn_unknown(const fr_table *table)
     fr_buffer list = {0};
     for (int64_t i = 0; i < table->unknown.count && i < 5; i++)
         fr_buffer_addf(&list, "%s\"%s\"", i ? ", " : "", fr_utf8_excerpt(shown, table->unknown.text[i]));
-    fr_log_warn("%s:%lld: ignored what has no meaning here: %s%s (%lld values)", table->path,
-                (long long)table->unknown_line, list.data, table->unknown.count > 5 ? ", ..." : "",
-                (long long)table->unknown_values);
+    fr_log_warn("%s:%lld: ignored what has no meaning here: %s%s (%lld values)",
+                table->files.text[table->unknown_place >> FR_PLACE_BITS],
+                (long long)(table->unknown_place & (((fr_place)1 << FR_PLACE_BITS) - 1)), list.data,
+                table->unknown.count > 5 ? ", ..." : "", (long long)table->unknown_values);
     fr_buffer_close(&list);
 }
 
@@ -318,6 +257,8 @@ static void table_close(fr_table *table)
     fr_names_close(&table->models);
     fr_names_close(&table->sources);
     fr_names_close(&table->unknown);
+    fr_names_close(&table->files);
+    free(table->units);
     free(table->row);
     free(table->quality.cell);
     free(table->cost.cell);
@@ -325,25 +266,38 @@ static void table_close(fr_table *table)
     free(table->output_price);
 }
 
-static bool ends_with(const char *path, const char *end)
+/* The importer that data.format names, or the one whose layout is seen. */
+static fr_status choose(const fr_importer **chosen, const char *path, const fr_config *config)
 {
-    size_t a = strlen(path), b = strlen(end);
-    return a > b && strcmp(path + a - b, end) == 0;
+    const char *name;
+    int length = fr_choice_text(fr_option_find("data.format")->choices, config->data.format, &name);
+    *chosen = NULL;
+    for (const fr_importer *const *i = fr_importers; *i && !*chosen; i++)
+        if (strlen((*i)->name) == (size_t)length && strncmp((*i)->name, name, (size_t)length) == 0)
+            *chosen = *i;
+    if (*chosen)
+        return FR_OK;
+    FR_TRY(fr_importer_see(chosen, path));
+    fr_log("%s: taken as %s (%s)", path, (*chosen)->name, (*chosen)->what);
+    return FR_OK;
 }
 
 fr_status fr_import(fr_dataset *data, const char *path, const char *models_path, const fr_config *config)
 {
     *data = (fr_dataset){0};
-    bool jsonl = ends_with(path, ".jsonl") || ends_with(path, ".jsonl.gz");
-    if (!jsonl && !ends_with(path, ".csv") && !ends_with(path, ".csv.gz"))
-        return fr_fail(FR_FAILED,
-                       "%s: unknown kind of table, want a name that ends in .jsonl, .jsonl.gz, .csv or .csv.gz", path);
     if (models_path && !models_path[0])
         models_path = NULL;
-    fr_table table = {.path = path, .models_path = models_path, .data = data};
-    fr_status status = models_path ? fr_import_models(&table) : FR_OK;
+    fr_table table = {.whole = path, .models_path = models_path, .config = config, .data = data};
+    fr_table_begin(&table, path, "line");
+    const fr_importer *importer = NULL;
+    fr_status status = choose(&importer, path, config);
+    if (status == FR_OK) {
+        table.repeats = importer->repeats;
+        table.loose = importer->loose || config->data.map.count > 0;
+        status = models_path ? fr_import_models(&table) : FR_OK;
+    }
     if (status == FR_OK)
-        status = jsonl ? fr_import_jsonl(&table) : fr_import_csv(&table);
+        status = importer->read(&table);
     if (status == FR_OK)
         status = finish(&table, config);
     if (status == FR_OK)

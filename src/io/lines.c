@@ -2,13 +2,13 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "inflate.h"
 #include "utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 enum { BLOCK = 1 << 17, LONGEST = 1 << 30 };
 
@@ -20,8 +20,10 @@ struct fr_lines {
     size_t begin, end, capacity; /* what of it is not yet returned */
     bool finished;               /* the file has been read */
     bool gzip, inside;           /* compressed; within a gzip member */
-    z_stream stream;
-    unsigned char *packed; /* compressed input of the stream, BLOCK bytes */
+    fr_inflate *stream;
+    unsigned char *packed;     /* compressed input of the stream, BLOCK bytes */
+    const unsigned char *next; /* what of it is not yet decoded */
+    size_t left;
 };
 
 const char *fr_lines_path(const fr_lines *lines)
@@ -47,16 +49,15 @@ static fr_status gzip_error(const fr_lines *lines, const char *what)
 /* Between gzip members: padding of zeros is legal, then another member or the end of the file. */
 static fr_status next_member(fr_lines *lines)
 {
-    z_stream *z = &lines->stream;
-    while (z->avail_in > 0 && *z->next_in == 0) {
-        z->next_in++;
-        z->avail_in--;
+    while (lines->left > 0 && *lines->next == 0) {
+        lines->next++;
+        lines->left--;
     }
-    if (z->avail_in == 0)
+    if (lines->left == 0)
         return FR_OK;
-    if (*z->next_in != 0x1F)
+    if (*lines->next != 0x1F)
         return gzip_error(lines, "the gzip stream has other bytes behind its end");
-    inflateReset(z);
+    fr_inflate_restart(lines->stream);
     lines->inside = true;
     return FR_OK;
 }
@@ -64,16 +65,14 @@ static fr_status next_member(fr_lines *lines)
 /* Up to `room` decoded bytes to `out`; *got 0 at the end. */
 static fr_status read_gzip(fr_lines *lines, char *out, size_t room, size_t *got)
 {
-    z_stream *z = &lines->stream;
-    z->next_out = (unsigned char *)out;
-    z->avail_out = (unsigned)room;
-    while (z->avail_out == room) {
-        if (z->avail_in == 0) {
-            z->next_in = lines->packed;
-            z->avail_in = (unsigned)fread(lines->packed, 1, BLOCK, lines->file);
+    size_t unused = room;
+    while (unused == room) {
+        if (lines->left == 0) {
+            lines->next = lines->packed;
+            lines->left = fread(lines->packed, 1, BLOCK, lines->file);
             if (ferror(lines->file))
                 return read_error(lines);
-            if (z->avail_in == 0) {
+            if (lines->left == 0) {
                 if (lines->inside)
                     return gzip_error(lines, "the gzip file is truncated: it ends in the middle of its data");
                 break;
@@ -83,14 +82,14 @@ static fr_status read_gzip(fr_lines *lines, char *out, size_t room, size_t *got)
             FR_TRY(next_member(lines));
             continue;
         }
-        int result = inflate(z, Z_NO_FLUSH);
-        if (result == Z_STREAM_END)
+        fr_inflate_state state = fr_inflate_run(lines->stream, &lines->next, &lines->left, &out, &unused);
+        if (state == FR_INFLATE_END)
             lines->inside = false;
-        else if (result != Z_OK && result != Z_BUF_ERROR)
+        else if (state == FR_INFLATE_DAMAGED)
             return fr_fail(FR_FAILED, "%s:%lld: the gzip data is damaged: %s", lines->path,
-                           (long long)lines->number + 1, z->msg ? z->msg : "zlib error");
+                           (long long)lines->number + 1, fr_inflate_message(lines->stream));
     }
-    *got = room - z->avail_out;
+    *got = room - unused;
     return FR_OK;
 }
 
@@ -140,9 +139,9 @@ static fr_status start(fr_lines *lines)
     if (length > 3 && strcmp(path + length - 3, ".gz") == 0 && !lines->gzip)
         return fr_fail(FR_FAILED, "%s: is not a gzip file, though its name says so", path);
     if (lines->gzip) {
-        FR_CHECK(inflateInit2(&lines->stream, 15 + 16) == Z_OK, "out of memory for zlib");
-        lines->stream.next_in = lines->packed;
-        lines->stream.avail_in = (unsigned)got;
+        lines->stream = fr_inflate_open(true);
+        lines->next = lines->packed;
+        lines->left = got;
         lines->inside = true;
         FR_TRY(fill(lines));
     } else {
@@ -209,8 +208,7 @@ void fr_lines_close(fr_lines *lines)
 {
     if (!lines)
         return;
-    if (lines->gzip)
-        inflateEnd(&lines->stream);
+    fr_inflate_close(lines->stream);
     if (lines->file)
         fclose(lines->file);
     free(lines->packed);

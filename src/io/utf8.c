@@ -38,6 +38,18 @@ int64_t fr_utf8_invalid(const char *text, size_t bytes)
     return -1;
 }
 
+size_t fr_utf8_write(char out[4], uint64_t point)
+{
+    static const unsigned char lead[5] = {0, 0, 0xC0, 0xE0, 0xF0};
+    if (point > 0x10FFFF || (point >= 0xD800 && point < 0xE000))
+        return 0;
+    size_t bytes = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    for (size_t i = bytes; i-- > 1; point >>= 6)
+        out[i] = (char)(0x80 | (point & 0x3F));
+    out[0] = (char)(lead[bytes] | point);
+    return bytes;
+}
+
 int64_t fr_utf8_length(const char *text)
 {
     int64_t length = 0;

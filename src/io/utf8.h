@@ -10,6 +10,9 @@
  * U+10FFFF), -1 if there is none. */
 int64_t fr_utf8_invalid(const char *text, size_t bytes);
 
+/* Writes a character; returns its bytes, 0 for what is none (surrogates, above U+10FFFF). */
+size_t fr_utf8_write(char out[4], uint64_t point);
+
 /* Code points of a valid text. */
 int64_t fr_utf8_length(const char *text);
 
