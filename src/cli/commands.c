@@ -58,6 +58,14 @@ static const fr_flag route_flags[] = {
     END_OF_FLAGS,
 };
 
+static const fr_flag export_flags[] = {
+    {"--format", "LAYOUT", "routerarena or csv"},
+    {"--out", "FILE", "file to write"},
+    {"--router", "NAME", "full (default), stage1 or stage2"},
+    {"--quiet", NULL, "errors and warnings only"},
+    END_OF_FLAGS,
+};
+
 static const fr_flag report_flags[] = {
     {"--out", "FILE", "page to write; default: <RUN>/report.html for one run, ./report.html for several"},
     {"--title", "TEXT", "title of the page"},
@@ -126,6 +134,12 @@ const fr_command fr_commands[] = {
      "ROUTER is a run folder or a router.h5. Prints one JSON object a prompt: the choice, the task with its "
      "probability, both\nstages' scores, the mixed score and the whole ranking.",
      false, route_flags, fr_cmd_route},
+    {"export", "RUN", 1, 1, "a run's predictions as RouterArena's prediction file or as CSV",
+     "routerarena: a JSON list with global index, prompt, prediction (the chosen model), cost and accuracy (of the data) "
+     "for each prompt of the test split\n"
+     "csv: one line for each prompt of dev and test and each model: prompt_id, source, split, model, s1, s2, score, "
+     "quality, cost, chosen (0 or 1)",
+     false, export_flags, fr_cmd_export},
     {"report", "RUN [RUN ...]", 1, 64, "one HTML page of a run or a sweep, or of several side by side",
      "Writes a self-contained page from the files of the run folders; with several, a comparison and a tab for each "
      "run.\nIts figures are kept as SVG and PDF under figures/ beside the page.",

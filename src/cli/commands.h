@@ -15,6 +15,7 @@ fr_status fr_cmd_eval(const fr_args *args);
 fr_status fr_cmd_run(const fr_args *args);
 fr_status fr_cmd_route(const fr_args *args);
 fr_status fr_cmd_report(const fr_args *args);
+fr_status fr_cmd_export(const fr_args *args);
 fr_status fr_cmd_help(const fr_args *args);
 
 #endif
