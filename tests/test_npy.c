@@ -261,7 +261,7 @@ static void bad_zips(void **state)
         {{.size = 10, .deflate = true}, "unpacks to fewer bytes than it says"},
         {{.size = 1 << 30, .deflate = true}, "are said to unpack to 107"}, /* a bomb by its own word */
         {{.packed = 1 << 20, .size = 1 << 20}, "x.npz: x.npy: points behind the file's end"},
-        {{.packed = 20, .size = 20}, "x.npz: x: no good numpy array: it has other bytes behind its elements"},
+        {{.packed = 20, .size = 20}, "its checksum is wrong"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_fails(read_lying(&array, four, "\0\0\0\0", 4, cases[i].lie), FR_FAILED, cases[i].error);
