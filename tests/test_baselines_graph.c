@@ -412,7 +412,8 @@ static void test_unread(void **state)
             planted p;
             planted_open(&p, 200, 3, 4, 8, .5, FR_DEVICE_CPU);
             plant_answers(&p, 0);
-            SETTINGS(&p, "graphrouter.epochs=1", "routerdc.epochs=1", "routerdc.frozen_lr=0.01");
+            SETTINGS(&p, "graphrouter.epochs=1", "routerdc.epochs=1", "routerdc.frozen_lr=0.01",
+                     "routerdc.frozen_llm_lr=0.01");
             for (int64_t e = 0; run && e < 200 * 3; e++)
                 if (p.data.split[e / 3] != FR_SPLIT_TRAIN)
                     p.data.quality[e] = 1 - p.data.quality[e];

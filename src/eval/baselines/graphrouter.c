@@ -35,6 +35,7 @@
 
 enum { LAYERS = 2, EDGE_FEATURES = 2 };
 enum { EDGES_ADD, EDGES_GATE }; /* graphrouter.edges */
+enum { EDGE_NONE, EDGE_SEEN, EDGE_HELD };
 static const double norm_epsilon = 1e-5;
 
 /* Node rows: first the M LLMs, then the prompts. */
@@ -55,6 +56,7 @@ struct fr_graphrouter {
     fr_tensor z, h, a;            /* (capacity, H) each, (capacity, M F) */
     fr_tensor dz, dh, logits;     /* (batch, H) each, (batch, M) */
     fr_tensor u, du, ds, nodes;   /* (M, H), (M, H), (M F, H), (M, H) */
+    uint8_t *edge;                /* (capacity, M) EDGE_... of the graph */
     double *edge_mean, *seen;     /* (M, 2), (M): over the edges of the graph */
     double *host_a, *host_logits; /* (capacity, M F), (batch, M) */
     double *host_nodes, *dnode;   /* (M, H), (M + batch, H) */
@@ -74,12 +76,6 @@ static double price_of(const fr_graphrouter *g, double cost)
     return g->scale > 0 && !isnan(cost) ? log1p(cost / g->scale) : 0;
 }
 
-/* step < 0: no edge is held out. */
-static bool in_graph(const fr_graphrouter *g, int64_t row, int64_t m, int64_t step)
-{
-    return !isnan(g->l->data->quality[row * g->l->M + m]) && (step < 0 || !fr_graphrouter_held(g, row, m, step));
-}
-
 static void edge_features(double feature[EDGE_FEATURES], const fr_graphrouter *g, int64_t row, int64_t m)
 {
     double cost = g->l->data->cost[row * g->l->M + m];
@@ -87,20 +83,33 @@ static void edge_features(double feature[EDGE_FEATURES], const fr_graphrouter *g
     feature[1] = price_of(g, isnan(cost) ? g->l->cost[m] : cost);
 }
 
+/* step < 0: no edge is held out. */
+static void mark_edges(fr_graphrouter *g, const int64_t *rows, int64_t count, int64_t step)
+{
+    int64_t M = g->l->M;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t m = 0; m < M; m++)
+            g->edge[i * M + m] = isnan(g->l->data->quality[rows[i] * M + m])             ? EDGE_NONE
+                                 : step >= 0 && fr_graphrouter_held(g, rows[i], m, step) ? EDGE_HELD
+                                                                                         : EDGE_SEEN;
+}
+
 /* a_i,mf = 1/n_m (1, quality, cost)_f for the edges of the graph, else 0; the edges' number and mean features */
 static void build_graph(fr_graphrouter *g, const int64_t *rows, int64_t count, int64_t step)
 {
     int64_t M = g->l->M, F = g->F;
+    mark_edges(g, rows, count, step);
     memset(g->host_a, 0, (size_t)(count * M * F) * sizeof *g->host_a);
 #pragma omp parallel for schedule(static)
     for (int64_t m = 0; m < M; m++) {
         double *mean = g->edge_mean + m * EDGE_FEATURES, n = 0;
         for (int64_t i = 0; i < count; i++)
-            n += in_graph(g, rows[i], m, step);
+            n += g->edge[i * M + m] == EDGE_SEEN;
         g->seen[m] = n;
         memset(mean, 0, EDGE_FEATURES * sizeof *mean);
         for (int64_t i = 0; i < count; i++) {
-            if (!in_graph(g, rows[i], m, step))
+            if (g->edge[i * M + m] != EDGE_SEEN)
                 continue;
             double feature[EDGE_FEATURES], *a = g->host_a + (i * M + m) * F;
             edge_features(feature, g, rows[i], m);
@@ -296,14 +305,14 @@ static fr_tensor logits_of(fr_graphrouter *g, fr_tensor z)
 
 /* Mean over held-out edges of -q log sigmoid(l) - (1 - q) log sigmoid(-l), quality clamped to [0, 1]; logits become
  * their gradient. */
-static double loss_of_held(fr_graphrouter *g, double *logits, const int64_t *rows, int64_t count, int64_t step)
+static double loss_of_held(const fr_graphrouter *g, double *logits, const int64_t *rows, int64_t count)
 {
     int64_t M = g->l->M, asked = 0;
     double loss = 0;
     for (int64_t i = 0; i < count; i++)
         for (int64_t m = 0; m < M; m++) {
             double *l = &logits[i * M + m], q = g->l->data->quality[rows[i] * M + m];
-            if (isnan(q) || !fr_graphrouter_held(g, rows[i], m, step)) {
+            if (g->edge[i * M + m] != EDGE_HELD) {
                 *l = 0;
                 continue;
             }
@@ -403,7 +412,7 @@ static double step(void *model, const int64_t *rows, int64_t count, int64_t numb
     forward(g, rows, count, number);
     fr_tensor logits = logits_of(g, fr_tensor_rows(g->z, 0, count));
     fr_tensor_get_f64(logits, g->host_logits);
-    double loss = loss_of_held(g, g->host_logits, rows, count, number);
+    double loss = loss_of_held(g, g->host_logits, rows, count);
     fr_tensor_set_f64(logits, g->host_logits);
     backward(g, logits, count);
     return loss;
@@ -492,6 +501,7 @@ static void allocate(fr_graphrouter *g)
     layout(g);
     fr_arena_commit(g->arena);
     layout(g);
+    g->edge = FR_NEW(uint8_t, g->capacity * M);
     g->edge_mean = FR_NEW(double, M *EDGE_FEATURES);
     g->seen = FR_NEW(double, M);
     g->host_a = FR_NEW(double, g->capacity *M * g->F);
@@ -566,6 +576,7 @@ void fr_graphrouter_close(void *model)
         free(g->layer[k].gamma);
         free(g->layer[k].beta);
     }
+    free(g->edge);
     free(g->edge_mean);
     free(g->seen);
     free(g->host_a);

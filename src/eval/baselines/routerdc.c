@@ -8,8 +8,9 @@
  * Unobserved models are neither positive nor negative.
  *
  * routerdc.encoder: full trains the whole text encoder, as published; frozen leaves the encoder as it is and trains a
- * d x d projection of its embeddings that starts at the identity. Both are a trunk (train/trunk.h), and AdamW trains
- * everything at one rate.
+ * d x d projection of its embeddings that starts at the identity. Both are a trunk (train/trunk.h). AdamW trains
+ * encoder and LLM embeddings at one rate, as published; a projection at a rate of its own: at that of the LLM
+ * embeddings it would learn the training prompts by heart before those have turned.
  *
  * The losses tie a batch's prompts together, and a trunk takes a batch in slices: with more than one, h of all comes
  * first, and each slice goes forward once more, with the same dropout, before its gradient goes backward. */
@@ -260,7 +261,7 @@ static fr_status open_model(fr_routerdc *r)
     r->batch = config->routerdc.batch < N ? config->routerdc.batch : N;
     r->most_rows = r->batch > INFERENCE_ROWS ? r->batch : INFERENCE_ROWS < N ? INFERENCE_ROWS : N;
     FR_TRY(fr_trunk_create(&r->trunk, &r->params, &r->training, false, true, r->most_rows));
-    int64_t llm = fr_params_add(&r->params, "llm", FR_SHAPE(r->M, r->d), true, true, FR_GROUP_HEAD);
+    int64_t llm = fr_params_add(&r->params, "llm", FR_SHAPE(r->M, r->d), true, true, FR_GROUP_ENCODER);
     fr_params_commit(&r->params);
     fr_trunk_commit(r->trunk);
     allocate(r);
@@ -449,10 +450,12 @@ static const char *first_bad(void *model)
 static fr_status fit(fr_routerdc *r)
 {
     const fr_config *config = r->input->config;
-    double lr = config->routerdc.encoder == ENCODER_FULL ? config->routerdc.lr : config->routerdc.frozen_lr;
+    bool full = config->routerdc.encoder == ENCODER_FULL;
+    double head_lr = config->routerdc.frozen_lr, /* the projection is the one parameter that is no encoder's */
+        lr = full ? config->routerdc.lr : config->routerdc.frozen_llm_lr;
     fr_fit plan = {.what = "routerdc",
                    .params = &r->params,
-                   .optimizer = {.lr = {lr, lr},
+                   .optimizer = {.lr = {head_lr, lr},
                                  .decay = config->routerdc.weight_decay,
                                  .beta1 = 0.9,
                                  .beta2 = 0.999,
