@@ -564,6 +564,8 @@ void fr_graphrouter_open(fr_learner *l, fr_learning *how, const fr_eval_input *i
                          .step = step,
                          .score = score,
                          .prepare = prepare};
+    snprintf(how->setting, sizeof how->setting, "%lld wide, edge features %s", (long long)g->H,
+             g->F > 1 ? "gate messages" : "added to messages");
 }
 
 void fr_graphrouter_close(void *model)
@@ -588,17 +590,6 @@ void fr_graphrouter_close(void *model)
 
 fr_status fr_baseline_graphrouter(fr_scores *scores, const fr_eval_input *input)
 {
-    fr_learner l;
-    fr_learning how;
-    fr_graphrouter_open(&l, &how, input);
-    fr_status status = fr_learner_fit(&l, &how);
-    if (status == FR_OK) {
-        fr_learner_scores(&l, &how, scores);
-        snprintf(scores->setting, sizeof scores->setting, "%lld wide, edge features %s",
-                 (long long)input->config->graphrouter.hidden,
-                 input->config->graphrouter.edges == EDGES_GATE ? "gate messages" : "added to messages");
-    }
-    fr_graphrouter_close(how.model);
-    fr_learner_close(&l);
-    return status;
+    static const fr_learned graphrouter = {fr_graphrouter_open, fr_graphrouter_close};
+    return fr_learned_score(scores, input, &graphrouter);
 }
