@@ -18,7 +18,7 @@ static const fr_baseline table[] = {
     {"graphrouter", "edges of a graph of prompts and LLMs, predicted (GraphRouter)", fr_baseline_graphrouter, 1},
     {"avengers", "models ranked by the clusters nearest to the prompt", fr_baseline_avengers, 1},
     {"avengers_pro", "the same by quality and cheapness", fr_baseline_avengers_pro, 1},
-    {"mirt", "item response theory with several abilities a model", fr_baseline_mirt, 1},
+    {"mirt", "item response theory with several abilities a model", fr_baseline_mirt, 2},
     {"ipr", "one quality estimator for all prompts (phase 1 alone)", fr_baseline_ipr, 0},
 };
 

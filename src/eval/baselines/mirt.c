@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Deviation of abilities at the start: from 1 instead, mmlu_pro's dev split ends 0.013 lower. */
+static const double START = 0.1;
+
 typedef struct mirt {
     fr_learner *learner;
     int64_t dim;
@@ -101,7 +104,7 @@ static void open_mirt(fr_learner *l, fr_learning *how, const fr_eval_input *inpu
     m->host_b = FR_NEW(double, l->batch);
     fr_learner_init_linear(l, "mirt.demand", NULL);
     fr_learner_init_linear(l, "mirt.difficulty", NULL);
-    fr_param_init_normal(m->ability, 1, (uint64_t)input->config->top.seed);
+    fr_param_init_normal(m->ability, START, (uint64_t)input->config->top.seed);
     *how = (fr_learning){.lr = input->config->mirt.lr,
                          .epochs = input->config->mirt.epochs,
                          .patience = input->config->mirt.patience,
