@@ -9,7 +9,8 @@ root = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(os.
 
 # folder: folders it may include besides itself, base and the public headers
 ALLOWED = {
-    "cli": "report eval route train discover data nn text ops device kernels io",
+    "cli": "sweep report eval route train discover data nn text ops device kernels io",
+    "sweep": "report eval io",
     "report": "eval route io",
     "eval": "route train discover data nn ops device io kernels",
     "route": "",

@@ -262,6 +262,13 @@ static void add_value(fr_buffer *out, const fr_config *config, const option *o)
     }
 }
 
+char *fr_option_value(const fr_config *config, const option *o)
+{
+    fr_buffer out = {0};
+    add_value(&out, config, o);
+    return out.data;
+}
+
 char *fr_config_text(const fr_config *config)
 {
     fr_buffer out = {0};

@@ -4,6 +4,7 @@
 #include "files.h"
 #include "memory.h"
 #include "options.h"
+#include "yaml_tree.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -189,16 +190,124 @@ fr_status fr_config_read_text(fr_config *config, const char *text, const char *n
     return status;
 }
 
+static fr_status read_file(char **text, const char *path)
+{
+    size_t bytes;
+    if (fr_file_read(text, &bytes, path, MAX_CONFIG_BYTES) != FR_OK)
+        return FR_USAGE;
+    if (strlen(*text) == bytes)
+        return FR_OK;
+    fr_status status = fr_fail(FR_USAGE, "%s: holds a NUL character at byte %zu, want YAML text", path, strlen(*text));
+    free(*text);
+    return status;
+}
+
 fr_status fr_config_read(fr_config *config, const char *path)
 {
     char *text;
-    size_t bytes;
-    fr_status status = fr_file_read(&text, &bytes, path, MAX_CONFIG_BYTES);
-    if (status != FR_OK)
-        return FR_USAGE;
-    status = strlen(text) == bytes
-                 ? fr_config_read_text(config, text, path)
-                 : fr_fail(FR_USAGE, "%s: holds a NUL character at byte %zu, want YAML text", path, strlen(text));
+    FR_TRY(read_file(&text, path));
+    fr_status status = fr_config_read_text(config, text, path);
     free(text);
+    return status;
+}
+
+/* ---- a document as a tree ---- */
+
+void fr_yaml_close(fr_yaml *node)
+{
+    for (int64_t i = 0; i < node->count; i++)
+        fr_yaml_close(&node->item[i]);
+    free(node->item);
+    free(node->key);
+    free(node->text);
+    *node = (fr_yaml){0};
+}
+
+static fr_yaml *add_item(fr_yaml *node)
+{
+    node->item = fr_realloc(node->item, (size_t)(node->count + 1) * sizeof *node->item);
+    node->item[node->count] = (fr_yaml){0};
+    return &node->item[node->count++];
+}
+
+static fr_status load(reader *r, yaml_event_t *event, fr_yaml *node, int depth);
+
+static fr_status load_key(reader *r, yaml_event_t *event, fr_yaml *map, fr_yaml *item)
+{
+    if (event->type != YAML_SCALAR_EVENT) {
+        yaml_event_delete(event);
+        return fr_fail(FR_USAGE, "%s: a key must be a plain word", r->where);
+    }
+    item->key = take(event);
+    for (const fr_yaml *other = map->item; other < item; other++)
+        if (strcmp(other->key, item->key) == 0)
+            return fr_fail(FR_USAGE, "%s: %s is given twice, first on line %lld", r->where, item->key,
+                           (long long)other->line);
+    return next(r, event);
+}
+
+static fr_status load_items(reader *r, fr_yaml *node, int depth)
+{
+    if (depth == 8)
+        return fr_fail(FR_USAGE, "%s: nested too deeply", r->where);
+    for (;;) {
+        yaml_event_t event;
+        FR_TRY(next(r, &event));
+        if (event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT) {
+            yaml_event_delete(&event);
+            return FR_OK;
+        }
+        fr_yaml *item = add_item(node);
+        if (node->kind == FR_YAML_MAP)
+            FR_TRY(load_key(r, &event, node, item));
+        FR_TRY(load(r, &event, item, depth + 1));
+    }
+}
+
+static fr_status load(reader *r, yaml_event_t *event, fr_yaml *node, int depth)
+{
+    node->line = (int64_t)event->start_mark.line + 1;
+    if (event->type == YAML_SCALAR_EVENT) {
+        node->kind = FR_YAML_TEXT;
+        node->text = take(event);
+        return FR_OK;
+    }
+    node->kind = event->type == YAML_MAPPING_START_EVENT ? FR_YAML_MAP : FR_YAML_LIST;
+    yaml_event_delete(event);
+    return load_items(r, node, depth);
+}
+
+static fr_status load_document(reader *r, fr_yaml *root)
+{
+    for (bool found = false;;) {
+        yaml_event_t event;
+        FR_TRY(next(r, &event));
+        yaml_event_type_t type = event.type;
+        if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT) {
+            FR_TRY(load(r, &event, root, 0));
+            continue;
+        }
+        yaml_event_delete(&event);
+        if (type == YAML_STREAM_END_EVENT)
+            return FR_OK;
+        if (type == YAML_DOCUMENT_START_EVENT && found)
+            return fr_fail(FR_USAGE, "%s: a second document begins, want one", r->where);
+        found = found || type == YAML_DOCUMENT_START_EVENT;
+    }
+}
+
+fr_status fr_yaml_read(fr_yaml *root, const char *path)
+{
+    *root = (fr_yaml){0};
+    char *text;
+    FR_TRY(read_file(&text, path));
+    reader r = {.name = path};
+    FR_CHECK(yaml_parser_initialize(&r.parser), "out of memory for the YAML parser");
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, strlen(text));
+    fr_status status = load_document(&r, root);
+    yaml_parser_delete(&r.parser);
+    free(text);
+    if (status != FR_OK)
+        fr_yaml_close(root);
     return status;
 }

@@ -42,6 +42,9 @@ int fr_choice_text(const char *choices, int index, const char **start);
 /* NULL if there is no such key. */
 const option *fr_option_find(const char *key);
 
+/* The option's value in a config as YAML: 0.3, auto, "text", [1, 2]; malloc'd. */
+char *fr_option_value(const fr_config *config, const option *o);
+
 /* Sets an option from scalar texts (one, or the items of a list). `where` begins the error line ("a.yaml:3" or
  * "--set"). */
 FR_NODISCARD fr_status fr_option_assign(fr_config *config, const option *o, const char *const *items, int64_t count,

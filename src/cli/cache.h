@@ -21,6 +21,18 @@ fr_key fr_key_make(const char *stage, int version, const fr_config *config, cons
     fr_key_make(stage, version, config, letters, device,                                                               \
                 (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)), (const char *[]){__VA_ARGS__})
 
+/* One process at a time makes a stage's result: the one that finds no file at `result` takes <result>.lock, and who
+ * comes later waits for it, then finds the file. What is made while a lock is held may take other locks, of stages it
+ * reads: they are never taken the other way round. */
+typedef struct fr_cache_lock {
+    char *path;
+    int descriptor; /* -1: not taken */
+} fr_cache_lock;
+
+/* *made: the result is there, and nothing is locked. FR_INTERRUPTED when asked to stop while waiting. */
+FR_NODISCARD fr_status fr_cache_take(fr_cache_lock *lock, bool *made, const char *result);
+void fr_cache_release(fr_cache_lock *lock); /* accepts an all-zero struct */
+
 /* <cache>/<stage>-<key><suffix>, malloc'd. */
 char *fr_cache_path(const char *cache, const char *stage, fr_key key, const char *suffix);
 

@@ -1,6 +1,5 @@
 #include "choose.h"
 
-#include "base/files.h"
 #include "base/memory.h"
 #include "finerouter/log.h"
 #include "finerouter/route.h"
@@ -221,12 +220,16 @@ fr_status fr_choose_out_of_fold(fr_run *run, const fr_dataset *data, const fr_te
     double began = fr_seconds();
     held_out *h = held_out_open(run, data, texts, products);
     /* The folds discover at the resolution that the run has chosen, so that its choice is part of the key. */
-    fr_key key = FR_KEY("out-of-fold", VERSION, &h->config, "GC12SO", run->device, data->hash, texts->key.hex);
+    fr_key key = FR_KEY("out-of-fold", VERSION, &h->config, "GC12SKO", run->device, data->hash, texts->key.hex);
     char *path = fr_cache_path(run->cache, "out-of-fold", key, ".h5");
-    bool reused = fr_file_exists(path);
-    fr_status status = reused ? read_scores(h, path) : compute(h);
+    bool reused;
+    fr_cache_lock lock;
+    fr_status status = fr_cache_take(&lock, &reused, path);
+    if (status == FR_OK)
+        status = reused ? read_scores(h, path) : compute(h);
     if (status == FR_OK && !reused)
         status = write_scores(h, path);
+    fr_cache_release(&lock);
     if (status == FR_OK) {
         choose(h, products);
         fr_run_seconds(run, "out of fold", reused ? 0 : fr_seconds() - began);

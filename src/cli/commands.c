@@ -71,6 +71,17 @@ static const fr_flag report_flags[] = {
     {"--title", "TEXT", "title of the page"},
     END_OF_FLAGS,
 };
+
+static const fr_flag sweep_flags[] = {
+    {"--out", "DIR", "sweep folder; default sweeps/<name of the sweep>"},
+    {"--jobs", "J", "groups of points side by side, each with 1/J of the threads; default 1"},
+    {"--set", "KEY=VALUE", "overrides a key of the config that is not swept; may be repeated"},
+    {"--only", "N",
+     "evaluates point N and those that share all its products, and nothing else: one element of a job array"},
+    {"--quiet", NULL, "errors and warnings only"},
+    {"--verbose", NULL, "more detail"},
+    END_OF_FLAGS,
+};
 static const fr_flag no_flags[] = {END_OF_FLAGS};
 
 #define STAGE_HELP                                                                                                     \
@@ -130,6 +141,14 @@ const fr_command fr_commands[] = {
     {"eval", "CONFIG", 1, 1, "stages up to the evaluation of all routers",
      "Writes <out>/metrics.json and <out>/predictions.jsonl and prints the table." STAGE_HELP, false, eval_flags,
      fr_cmd_eval},
+    {"sweep", "SWEEP", 1, 1, "many settings of one config: every key can vary, dev chooses",
+     "SWEEP is a YAML file: config (the config that all points share), optional name and set {key: value}, and one of\n"
+     "  grid    {key: [values], ...}             every combination\n"
+     "  list    [{key: value, ...}, ...]         these points\n"
+     "  random  {points: n, seed: s, keys: {key: {from: a, to: b, scale: linear|log, integer: false|true} or [choices]}}\n"
+     "Evaluates the router full at every point and writes <out>/sweep.json, sweep.csv, sweep.h5 and figures. Stages that "
+     "points share\nare made once, a finished point is never run again, and the same command continues a killed one.",
+     true, sweep_flags, fr_cmd_sweep},
     {"route", "ROUTER", 1, 1, "ranks the models for new prompts by a trained router",
      "ROUTER is a run folder or a router.h5. Prints one JSON object a prompt: the choice, the task with its "
      "probability, both\nstages' scores, the mixed score and the whole ranking.",

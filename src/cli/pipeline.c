@@ -130,7 +130,7 @@ static fr_status write_metrics(const fr_run *run, fr_result *results, int64_t co
                                const fr_texts *texts, const fr_products *products, const fr_run_trust *trust)
 {
     const fr_config *config = run->config;
-    fr_key key = fr_key_make("config", 1, config, "DEGC12SR", NULL, 0, NULL);
+    fr_key key = fr_key_make("config", 1, config, "DEGC12SKOR", NULL, 0, NULL);
     int64_t full = -1;
     for (int64_t i = 0; i < count; i++)
         if (strcmp(results[i].name, "full") == 0)

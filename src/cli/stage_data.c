@@ -32,9 +32,12 @@ fr_status fr_stage_data(fr_run *run, fr_dataset *data)
         FR_TRY(imported_key(&key, config));
     else
         key = FR_KEY("synth", DATA_VERSION, config, "D", NULL, "");
-    char *cached = fr_cache_path(run->cache, "data", key, ".h5"), *linked = fr_path_join(run->out, "data.h5");
-    fr_status status = FR_OK;
-    bool reused = fr_file_exists(cached);
+    char *cached = fr_cache_path(run->cache, "data", key, ".h5"),
+         *linked = run->out ? fr_path_join(run->out, "data.h5") : NULL;
+    bool reused = false;
+    fr_cache_lock lock;
+    fr_status status;
+    FR_TRY_GOTO(fr_cache_take(&lock, &reused, cached), done);
     if (reused) {
         status = fr_dataset_read(data, cached);
     } else {
@@ -45,10 +48,11 @@ fr_status fr_stage_data(fr_run *run, fr_dataset *data)
         FR_TRY_GOTO(fr_dataset_check(data, config->data.import[0] ? config->data.import : "synthetic data"), done);
         status = fr_dataset_write(data, cached);
     }
-    if (status == FR_OK)
+    if (status == FR_OK && linked)
         status = fr_file_link(cached, linked);
     fr_run_seconds(run, "data", reused ? 0 : fr_seconds() - start);
 done:
+    fr_cache_release(&lock);
     free(cached);
     free(linked);
     return status;

@@ -1,6 +1,5 @@
 #include "resolution.h"
 
-#include "base/files.h"
 #include "base/memory.h"
 #include "finerouter/log.h"
 
@@ -52,10 +51,14 @@ fr_status fr_stage_discover(fr_run *run, const fr_dataset *data, const fr_texts 
     double start = fr_seconds();
     products->tasks_key = FR_KEY("tasks", DISCOVER_VERSION, config, "G", run->device, data->hash, texts->key.hex);
     char *cached = fr_cache_path(run->cache, "tasks", products->tasks_key, ".h5");
-    bool reused = fr_file_exists(cached);
-    fr_status status = reused ? fr_tasks_read(&products->tasks, cached) : discover(run, data, texts, products);
+    bool reused;
+    fr_cache_lock lock;
+    fr_status status = fr_cache_take(&lock, &reused, cached);
+    if (status == FR_OK)
+        status = reused ? fr_tasks_read(&products->tasks, cached) : discover(run, data, texts, products);
     if (status == FR_OK && !reused)
         status = fr_tasks_write(&products->tasks, cached);
+    fr_cache_release(&lock);
     free(cached);
     FR_TRY(status);
     fr_tasks_candidates(&products->tasks, data, config->discover.coverage);

@@ -44,9 +44,13 @@ static fr_status fresh_folder(char **folder, const fr_run *run, const fr_dataset
     snprintf(seed, sizeof seed, "%lld", (long long)config->top.seed);
     fr_key key = FR_KEY("encoder", EMBED_VERSION, config, "E", NULL, fr_tokenizer_hash(tokenizer), texts, seed);
     *folder = fr_cache_path(run->cache, "encoder", key, "");
-    char *weights = fr_path_join(*folder, "model.safetensors");
-    fr_status status = FR_OK;
-    if (!fr_file_exists(weights)) {
+    char *weights = fr_path_join(*folder, "model.safetensors"); /* the last file that is written */
+    bool made = false;
+    fr_cache_lock lock = {0};
+    fr_status status = fr_make_folders(*folder);
+    if (status == FR_OK)
+        status = fr_cache_take(&lock, &made, weights);
+    if (status == FR_OK && !made) {
         fr_encoder_shape shape;
         fr_encoder_shape_fresh(&shape, config, fr_tokenizer_size(tokenizer));
         fr_params params;
@@ -55,12 +59,11 @@ static fr_status fresh_folder(char **folder, const fr_run *run, const fr_dataset
         fr_params_commit(&params);
         fr_encoder_commit(encoder);
         fr_encoder_init(encoder, (uint64_t)config->top.seed);
-        status = fr_make_folders(*folder);
-        if (status == FR_OK)
-            status = fr_encoder_export(encoder, tokenizer, *folder);
+        status = fr_encoder_export(encoder, tokenizer, *folder);
         fr_encoder_close(encoder);
         fr_params_close(&params);
     }
+    fr_cache_release(&lock);
     free(weights);
     fr_tokenizer_close(tokenizer);
     return status;
@@ -173,17 +176,18 @@ static fr_status take_embeddings(bool *reused, fr_texts *texts, const fr_run *ru
                                  const fr_tokenizer *tokenizer, const fr_encoder_shape *shape)
 {
     char *cached = fr_cache_path(run->cache, "embed", texts->key, ".h5");
-    fr_status status = FR_OK;
-    *reused = fr_file_exists(cached);
-    if (*reused)
+    fr_cache_lock lock;
+    fr_status status = fr_cache_take(&lock, reused, cached);
+    if (status == FR_OK && *reused)
         status = read_cached(texts, cached);
-    else if (run->config->data.file[0])
+    else if (status == FR_OK && run->config->data.file[0])
         status = fr_data_cache_read(reused, texts, run->config->data.file);
     if (status == FR_OK && !*reused) {
         status = embed_texts(texts, run, data, tokenizer, shape);
         if (status == FR_OK)
             status = write_cached(texts, cached);
     }
+    fr_cache_release(&lock);
     free(cached);
     return status;
 }

@@ -30,18 +30,19 @@ fr_training fr_run_training(const fr_run *run, const fr_config *config, const fr
 typedef struct stage_files {
     char *result, *checkpoint;
     bool reused;
+    fr_cache_lock lock; /* held while the result is made */
 } stage_files;
 
-static stage_files stage_open(const fr_run *run, const char *stage, fr_key key)
+static fr_status stage_open(stage_files *files, const fr_run *run, const char *stage, fr_key key)
 {
-    stage_files files = {.result = fr_cache_path(run->cache, stage, key, ".h5"),
-                         .checkpoint = fr_cache_path(run->cache, stage, key, ".checkpoint.h5")};
-    files.reused = fr_file_exists(files.result);
-    return files;
+    *files = (stage_files){.result = fr_cache_path(run->cache, stage, key, ".h5"),
+                           .checkpoint = fr_cache_path(run->cache, stage, key, ".checkpoint.h5")};
+    return fr_cache_take(&files->lock, &files->reused, files->result);
 }
 
 static void stage_close(stage_files *files)
 {
+    fr_cache_release(&files->lock);
     free(files->result);
     free(files->checkpoint);
 }
@@ -153,10 +154,11 @@ static fr_status stage1_scores(fr_run *run, const fr_dataset *data, const fr_tra
     double began = fr_seconds();
     products->stage1_key =
         FR_KEY("stage1", STAGE1_VERSION, products->config, "S", run->device, products->tasks_key.hex);
-    stage_files files = stage_open(run, "stage1", products->stage1_key);
+    stage_files files;
     fr_h5 *file = NULL;
     fr_status status;
     tasks->stage1_task = FR_NEW(int32_t, data->N);
+    FR_TRY_GOTO(stage_open(&files, run, "stage1", products->stage1_key), done);
     if (files.reused) {
         FR_TRY_GOTO(fr_h5_open(&file, files.result, "finerouter-stage1", STAGE1_VERSION), done);
         FR_TRY_GOTO(read_matrix(file, "/stage1", tasks->stage1, tasks->T + 1, data->M), done);
@@ -184,10 +186,12 @@ static fr_status classify(fr_run *run, const fr_dataset *data, const fr_texts *t
     products->logits = FR_NEW(float, data->N * products->tasks.T);
     products->classifier_key =
         FR_KEY("classifier", TRAIN_VERSION, products->config, "C", run->device, products->tasks_key.hex);
-    stage_files files = stage_open(run, "classifier", products->classifier_key);
+    stage_files files;
     float *start = task_start(&products->tasks, texts);
-    fr_status status = files.reused ? classifier_reused(data, &training, products, &files)
-                                    : classifier_fresh(data, &training, start, products, &files);
+    fr_status status = stage_open(&files, run, "classifier", products->classifier_key);
+    if (status == FR_OK)
+        status = files.reused ? classifier_reused(data, &training, products, &files)
+                              : classifier_fresh(data, &training, start, products, &files);
     fr_run_seconds(run, "classifier", files.reused ? 0 : fr_seconds() - began);
     stage_close(&files);
     if (status == FR_OK)
@@ -207,9 +211,10 @@ static fr_status phase1(fr_run *run, const fr_dataset *data, const fr_texts *tex
         FR_KEY("phase1", TRAIN_VERSION, products->config, "1", run->device, data->hash, texts->key.hex);
     products->hidden = FR_NEW(float, N *d);
     products->general = FR_NEW(float, N *M);
-    stage_files files = stage_open(run, "phase1", products->phase1_key);
+    stage_files files;
     fr_h5 *file = NULL;
     fr_status status;
+    FR_TRY_GOTO(stage_open(&files, run, "phase1", products->phase1_key), done);
     if (files.reused) {
         FR_TRY_GOTO(fr_h5_open(&file, files.result, "finerouter-phase1", TRAIN_VERSION), done);
         FR_TRY_GOTO(fr_estimator_restore(&products->estimator, &training, file), done);
@@ -257,9 +262,10 @@ static fr_status phase2(fr_run *run, const fr_dataset *data, const fr_texts *tex
     training.hidden = products->hidden;
     products->phase2_key = phase2_key(run, data, products);
     products->s2 = FR_NEW(float, data->N * data->M);
-    stage_files files = stage_open(run, "phase2", products->phase2_key);
+    stage_files files;
     fr_h5 *file = NULL;
     fr_status status;
+    FR_TRY_GOTO(stage_open(&files, run, "phase2", products->phase2_key), done);
     if (files.reused) {
         FR_TRY_GOTO(fr_h5_open(&file, files.result, "finerouter-phase2", TRAIN_VERSION), done);
         FR_TRY_GOTO(fr_estimator_restore_tasks(products->estimator, &training, tasks->candidates, tasks->T, file),

@@ -32,7 +32,7 @@ typedef struct fr_stage_time {
 /* One run: where things go and on what they run. */
 typedef struct fr_run {
     const fr_config *config;
-    const char *out;     /* run folder */
+    const char *out;     /* run folder; NULL: none, results of stages are left in memory and in the cache */
     const char *cache;   /* stage results */
     const char *variant; /* "" for the run's own config, else what stands before the names of a variant's stages */
     fr_device *device;
@@ -94,6 +94,9 @@ FR_NODISCARD fr_status fr_stage_heads(fr_run *run, const fr_dataset *data, const
 void fr_stage1_of_members(fr_tasks *tasks, const fr_dataset *data, const fr_config *config);
 /* s1, score; alpha on dev where it is still open. */
 void fr_stage_score(fr_run *run, const fr_dataset *data, fr_products *products);
+/* Its two parts: s1, and what depends on alpha. What was there before is replaced. */
+void fr_stage_stage1(const fr_dataset *data, fr_products *products);
+void fr_stage_mix(const fr_dataset *data, fr_products *products);
 
 /* With llm.url: names written by the endpoint in place of descriptions, their embeddings, and a tasks_key that holds
  * them. A name that does not come is a warning. */

@@ -1,0 +1,316 @@
+#include "sweep_group.h"
+
+#include "base/files.h"
+#include "base/memory.h"
+#include "choose.h"
+#include "finerouter/log.h"
+#include "nn/encoder.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what a result depends on ---- */
+
+static fr_status add_data(fr_hash *hash, const fr_config *config, const char *known)
+{
+    fr_dataset data = {0};
+    char hex[FR_HASH_CHARS] = "";
+    fr_status status = FR_OK;
+    if (config->data.file[0] && !known) {
+        status = fr_dataset_read(&data, config->data.file);
+        known = data.hash;
+    }
+    if (status == FR_OK && config->data.file[0])
+        fr_hash_add_text(hash, known);
+    const char *const imported[] = {config->data.import, config->data.models};
+    for (int i = 0; i < 2 && status == FR_OK; i++)
+        if (imported[i][0]) {
+            status = fr_hash_file(hex, imported[i]);
+            fr_hash_add_text(hash, hex);
+        }
+    fr_dataset_close(&data);
+    return status;
+}
+
+fr_status fr_sweep_input_hash(char hex[FR_HASH_CHARS], const fr_config *config, const char *data)
+{
+    char encoder[FR_HASH_CHARS] = "";
+    char *folder = config->encoder.path[0] ? fr_strdup(config->encoder.path) : fr_encoder_default_folder();
+    fr_status status = FR_OK;
+    if (fr_is_folder(folder))
+        status = fr_encoder_folder_hash(encoder, folder);
+    free(folder);
+    FR_TRY(status);
+    fr_hash *hash = fr_hash_create();
+    fr_hash_add_text(hash, encoder);
+    status = add_data(hash, config, data);
+    fr_hash_end(hash, hex);
+    return status;
+}
+
+void fr_sweep_point_hash(char hex[FR_HASH_CHARS], const fr_config *config, const char *inputs)
+{
+    char text[128];
+    snprintf(text, sizeof text, "point 1 %d %lld %lld",
+             config->top.threads > 0 ? (int)config->top.threads : omp_get_num_procs(), (long long)config->eval.seeds,
+             (long long)config->eval.folds);
+    fr_hash *hash = fr_hash_create();
+    fr_hash_add_text(hash, text);
+    fr_hash_add_text(hash, config->llm.url);
+    fr_hash_add_text(hash, config->llm.model);
+    fr_hash_add_text(hash, inputs);
+    fr_config_hash(config, "DEGC12SKOR", hash);
+    fr_hash_end(hash, hex);
+}
+
+/* ---- a group ---- */
+
+typedef struct member {
+    int64_t point;
+    fr_config config;
+    fr_result *test;                          /* (passes) */
+    double dev, alpha, theta, tasks, seconds; /* sums over the passes */
+    char *error;
+} member;
+
+typedef struct group {
+    member *at;
+    int64_t count, seeds, folds, passes;
+    double shared; /* seconds of what they make together */
+} group;
+
+static void fail_member(member *m)
+{
+    free(m->error);
+    m->error = fr_strdup(fr_error_text());
+}
+
+static void fail_all(group *g)
+{
+    for (int64_t i = 0; i < g->count; i++)
+        if (!g->at[i].error)
+            fail_member(&g->at[i]);
+}
+
+static void group_open(group *g, const fr_sweep *sweep, int64_t first)
+{
+    *g = (group){.at = FR_NEW(member, sweep->points)};
+    for (int64_t p = first; p < sweep->points; p++)
+        if (sweep->group[p] == first) {
+            g->at[g->count].point = p;
+            fr_sweep_config(&g->at[g->count++].config, sweep, p);
+        }
+    const fr_config *config = &g->at[0].config;
+    g->seeds = config->eval.seeds;
+    g->folds = config->eval.folds > 0 ? config->eval.folds : 1;
+    g->passes = g->seeds * g->folds;
+    for (int64_t i = 0; i < g->count; i++)
+        g->at[i].test = FR_NEW(fr_result, g->passes);
+}
+
+static void group_close(group *g)
+{
+    for (int64_t i = 0; i < g->count; i++) {
+        for (int64_t p = 0; p < g->passes; p++)
+            fr_result_close(&g->at[i].test[p]);
+        free(g->at[i].test);
+        free(g->at[i].error);
+        fr_config_close(&g->at[i].config);
+    }
+    free(g->at);
+}
+
+/* What theta, and through it the task heads, were last chosen by. */
+typedef struct choice {
+    bool made;
+    fr_key key;
+    double theta;
+} choice;
+
+/* theta and alpha, heads and s1, each made again only where this point asks for another. Out of fold, theta and alpha
+ * come together; on dev, alpha waits for the mix. */
+static fr_status prepare(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products,
+                         choice *last)
+{
+    const fr_config *config = products->config;
+    fr_key key = fr_key_make("choice", 1, config, "O", NULL, 0, NULL);
+    bool same = last->made && strcmp(key.hex, last->key.hex) == 0;
+    bool together = isnan(config->route.alpha) && config->route.choose_by == FR_CHOOSE_OUT_OF_FOLD;
+    products->alpha = config->route.alpha;
+    if (!same || together)
+        FR_TRY(fr_choose_theta(run, data, texts, products));
+    if (!last->made || products->theta != last->theta) {
+        last->made = false;
+        free(products->assignment);
+        free(products->probability);
+        free(products->s2);
+        products->assignment = NULL;
+        products->probability = products->s2 = NULL;
+        FR_TRY(fr_stage_heads(run, data, texts, products));
+        same = false;
+    }
+    if (!same)
+        fr_stage_stage1(data, products);
+    *last = (choice){.made = true, .key = key, .theta = products->theta};
+    return FR_OK;
+}
+
+static void measure(member *m, int64_t pass, const fr_dataset *data, const fr_products *products)
+{
+    fr_scores scores = {.name = "full", .N = data->N, .M = data->M, .score = products->score, .tie = products->s2};
+    fr_result dev;
+    fr_evaluate(&dev, &scores, data, &m->config, FR_SPLIT_DEV);
+    fr_evaluate(&m->test[pass], &scores, data, &m->config, FR_SPLIT_TEST);
+    m->dev += dev.quality;
+    m->alpha += products->alpha;
+    m->theta += products->theta;
+    m->tasks += (double)products->tasks.T;
+    fr_result_close(&dev);
+}
+
+/* All members on one pass's data: the products once, then each member's choices, mix and figures. */
+static fr_status one_pass(group *g, fr_run *run, const fr_dataset *data, int64_t pass)
+{
+    double began = fr_seconds();
+    fr_texts texts = {0};
+    fr_products products = {.config = run->config};
+    choice last = {0};
+    fr_status status;
+    FR_TRY_GOTO(fr_stage_embed(run, data, &texts), done);
+    FR_TRY_GOTO(fr_stage_discover(run, data, &texts, &products), done);
+    FR_TRY_GOTO(fr_stage_models(run, data, &texts, &products), done);
+    g->shared += fr_seconds() - began;
+    for (int64_t i = 0; i < g->count && status == FR_OK; i++) {
+        member *m = &g->at[i];
+        began = fr_seconds();
+        products.config = &m->config;
+        fr_status own = m->error ? FR_FAILED : prepare(run, data, &texts, &products, &last);
+        if (own == FR_INTERRUPTED || fr_interrupt_wanted())
+            status = fr_interrupted();
+        else if (own != FR_OK && !m->error)
+            fail_member(m);
+        if (own == FR_OK) {
+            fr_stage_mix(data, &products);
+            measure(m, pass, data, &products);
+        }
+        m->seconds += fr_seconds() - began;
+    }
+done:
+    fr_products_close(&products);
+    fr_texts_close(&texts);
+    return status;
+}
+
+static fr_status all_passes(group *g, fr_run *run, const fr_dataset *data)
+{
+    int64_t seed = run->config->top.seed;
+    fr_status status = FR_OK;
+    for (int64_t p = 0; p < g->passes && status == FR_OK; p++) {
+        fr_dataset mine = *data;
+        mine.split = fr_alloc((size_t)data->N);
+        memcpy(mine.split, data->split, (size_t)data->N);
+        if (g->folds > 1)
+            fr_make_fold(&mine, p % g->folds, g->folds, (uint64_t)seed);
+        for (int64_t i = 0; i < g->count; i++)
+            g->at[i].config.top.seed = seed + p / g->folds;
+        status = one_pass(g, run, &mine, p);
+        free(mine.split);
+    }
+    for (int64_t i = 0; i < g->count; i++)
+        g->at[i].config.top.seed = seed;
+    return status;
+}
+
+/* Test prompts of the folds are pooled, then seeds averaged, as a run does; the rest is the mean over passes. */
+static fr_sweep_result result_of(const group *g, member *m, const fr_dataset *data, const char *hash)
+{
+    double passes = (double)g->passes;
+    fr_sweep_result result = {.done = true, .error = m->error, .seconds = m->seconds + g->shared / (double)g->count};
+    memcpy(result.hash, hash, sizeof result.hash);
+    if (m->error)
+        return result;
+    fr_result **runs = FR_NEW(fr_result *, g->passes), pooled;
+    for (int64_t p = 0; p < g->passes; p++)
+        runs[p] = &m->test[p];
+    fr_pool_passes(&pooled, runs, 1, g->seeds, g->folds, data);
+    result.dev_quality = m->dev / passes;
+    result.test_quality = pooled.quality;
+    result.test_quality_by_source = pooled.quality_by_source;
+    result.test_cost = pooled.cost;
+    result.tasks = round(m->tasks / passes);
+    result.alpha = m->alpha / passes;
+    result.theta = m->theta / passes;
+    fr_result_close(&pooled);
+    free(runs);
+    return result;
+}
+
+static fr_status write_members(const group *g, const fr_sweep *sweep, const fr_dataset *data, const char *folder,
+                               const char *inputs)
+{
+    for (int64_t i = 0; i < g->count; i++) {
+        char hash[FR_HASH_CHARS];
+        fr_sweep_point_hash(hash, &g->at[i].config, inputs);
+        fr_sweep_result result = result_of(g, &g->at[i], data, hash);
+        FR_TRY(fr_sweep_result_write(folder, sweep, g->at[i].point, &result));
+    }
+    return FR_OK;
+}
+
+/* Members that are finished in the folder leave the group. */
+static void drop_finished(group *g, const char *folder, const char *inputs)
+{
+    int64_t left = 0;
+    for (int64_t i = 0; i < g->count; i++) {
+        member m = g->at[i];
+        char hash[FR_HASH_CHARS];
+        fr_sweep_result result;
+        fr_sweep_point_hash(hash, &m.config, inputs);
+        fr_sweep_result_read(&result, folder, m.point);
+        if (result.done && !result.error && strcmp(result.hash, hash) == 0) {
+            free(m.test);
+            fr_config_close(&m.config);
+        } else {
+            g->at[left++] = m;
+        }
+        fr_sweep_result_close(&result);
+    }
+    g->count = left;
+}
+
+fr_status fr_sweep_run_group(int64_t *failed, const fr_sweep *sweep, int64_t first, const char *folder,
+                             const char *cache)
+{
+    group g;
+    group_open(&g, sweep, first);
+    fr_run run = {.config = &g.at[0].config, .cache = cache, .variant = ""};
+    fr_dataset data = {0};
+    char inputs[FR_HASH_CHARS] = "";
+    fr_status status = fr_device_open(&run.device, run.config->top.device, (int)run.config->top.threads);
+    if (status == FR_OK)
+        status = fr_stage_data(&run, &data);
+    if (status == FR_OK)
+        status = fr_sweep_input_hash(inputs, run.config, run.config->data.file[0] ? data.hash : NULL);
+    if (status == FR_OK) {
+        drop_finished(&g, folder, inputs);
+        run.config = g.count ? &g.at[0].config : NULL;
+    }
+    if (status == FR_OK && g.count > 0)
+        status = all_passes(&g, &run, &data);
+    if (status != FR_OK && status != FR_INTERRUPTED) {
+        fail_all(&g);
+        status = FR_OK;
+    }
+    *failed = 0;
+    for (int64_t i = 0; i < g.count; i++)
+        *failed += g.at[i].error != NULL;
+    if (status == FR_OK)
+        status = write_members(&g, sweep, &data, folder, inputs);
+    fr_dataset_close(&data);
+    if (run.device)
+        fr_device_close(run.device);
+    group_close(&g);
+    return status;
+}

@@ -1,0 +1,22 @@
+/* sweep_group.h - the points of a sweep that share all products of the stages. */
+#ifndef FR_CLI_SWEEP_GROUP_H
+#define FR_CLI_SWEEP_GROUP_H
+
+#include "stages.h"
+#include "sweep/sweep.h"
+
+/* What names the files a config reads: its data (the hash of a data file's content, or of the files it is imported
+ * from; synthetic data is described by the config), and the text encoder. data: the hash of a data file that is open
+ * already, or NULL. Costs reading them. */
+FR_NODISCARD fr_status fr_sweep_input_hash(char hex[FR_HASH_CHARS], const fr_config *config, const char *data);
+
+/* Names everything a point's result depends on. inputs: as above. */
+void fr_sweep_point_hash(char hex[FR_HASH_CHARS], const fr_config *config, const char *inputs);
+
+/* Makes the products of the group of point `first`, evaluates each of its points that is not finished in <folder>, and
+ * writes them there. eval.seeds and eval.folds are passes of every point. A point that fails is written with its error;
+ * *failed counts them. FR_INTERRUPTED when asked to stop, other errors when nothing can be written. */
+FR_NODISCARD fr_status fr_sweep_run_group(int64_t *failed, const fr_sweep *sweep, int64_t first, const char *folder,
+                                          const char *cache);
+
+#endif
