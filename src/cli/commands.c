@@ -82,6 +82,7 @@ static const fr_flag sweep_flags[] = {
     {"--verbose", NULL, "more detail"},
     END_OF_FLAGS,
 };
+
 static const fr_flag no_flags[] = {END_OF_FLAGS};
 
 #define STAGE_HELP                                                                                                     \
