@@ -1,6 +1,9 @@
 #include "knn_cases.h"
 
+#include "device/tables.h"
 #include "finerouter/config.h"
+
+#include <omp.h>
 
 static fr_device *cpu, *ref;
 
@@ -118,6 +121,138 @@ static void test_progress_stops(void **state)
     free(similarity);
 }
 
+/* A score of the screened search: eight sums of every eighth product, then in pairs. */
+static float score_in_order(const float *a, const float *b, int64_t d)
+{
+    float sum[8] = {0};
+    for (int64_t l = 0; l < d; l++)
+        sum[l % 8] = fmaf(a[l], b[l], sum[l % 8]);
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+/* The definition: every candidate in order of index goes behind those that are as good. */
+static void neighbours_in_order(int32_t *index, float *value, const fr_knn_job *job)
+{
+    for (int64_t i = 0; i < job->nq; i++, index += job->k, value += job->k) {
+        int64_t n = 0;
+        for (int64_t j = 0; j < job->nc; j++) {
+            float score = score_in_order(job->queries + i * job->d, job->corpus + j * job->d, job->d);
+            if (isnan(score) || (job->skip && job->skip[i] == j))
+                continue;
+            int64_t at = n < job->k ? n++ : job->k;
+            for (; at > 0 && value[at - 1] < score; at--)
+                if (at < job->k) {
+                    value[at] = value[at - 1];
+                    index[at] = index[at - 1];
+                }
+            if (at < job->k) {
+                value[at] = score;
+                index[at] = (int32_t)j;
+            }
+        }
+        for (; n < job->k; n++) {
+            value[n] = -INFINITY;
+            index[n] = -1;
+        }
+    }
+}
+
+enum { EVEN, CLUSTERS, SMALL_INTEGERS, SCALES, SPIKES, BROKEN, KINDS };
+
+/* Rows that are easy and hard to tell apart: spread evenly; close together; whole numbers, so that many scores are the
+ * same; of lengths from 1e-6 to 1e6; of one large and many small values; with rows that are zero, NaN, infinite or too
+ * long. */
+static float *rows_of_kind(int kind, int64_t n, int64_t d)
+{
+    float *x = unit_rows(n, d, 5);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t l = 0; l < d; l++) {
+            float *v = x + i * d + l;
+            if (kind == CLUSTERS)
+                *v = 0.02f * *v + x[i % 3 * d + l] * (i < 3 ? 0.98f : 1.0f);
+            else if (kind == SMALL_INTEGERS)
+                *v = (float)((i * 7 + l * l * (i % 11)) % 5 - 2);
+            else if (kind == SCALES)
+                *v *= powf(10, (float)(i % 13 - 6));
+            else if (kind == SPIKES)
+                *v = l == i % d ? 1 : 1e-3f * *v;
+            else if (kind == BROKEN && i % 97 >= 93)
+                *v = (float[]){0, NAN, INFINITY, 1e18f}[i % 97 - 93];
+        }
+    return x;
+}
+
+/* To the bit what the definition gives, whichever pairs were screened out, mirrored or not, on any number of threads.
+ */
+static void check_screened(fr_knn_screened *screened, int kind, int64_t nq, int64_t nc, int64_t d, int64_t k, bool self)
+{
+    int64_t most = nq > nc ? nq : nc;
+    float *rows = rows_of_kind(kind, most, d), *copy = malloc((size_t)(most * d) * 4);
+    memcpy(copy, rows, (size_t)(most * d) * 4);
+    size_t bytes = (size_t)(nq * k) * 4;
+    int32_t *skip = malloc((size_t)nq * 4), *index[2] = {malloc(bytes), malloc(bytes)};
+    float *value[2] = {malloc(bytes), malloc(bytes)};
+    for (int64_t i = 0; i < nq; i++)
+        skip[i] = i % 5 == 4 ? -1 : (int32_t)i;
+    fr_knn_job job = {value[0], index[0], rows, rows, nq, nc, d, k, self ? skip : NULL, NULL, NULL};
+    neighbours_in_order(index[0], value[0], &job);
+    job.value = value[1];
+    job.index = index[1];
+    for (int way = 0; way < 4; way++) {
+        job.corpus = way % 2 ? copy : rows;
+        omp_set_num_threads(way / 2 ? 3 : 1);
+        memset(value[1], 7, bytes);
+        memset(index[1], 7, bytes);
+        assert_true(screened(&job));
+        for (int64_t i = 0; i < nq * k; i++) {
+            assert_int_equal(index[0][i], index[1][i]);
+            assert_true(value[0][i] == value[1][i]);
+        }
+    }
+    omp_set_num_threads(cpu->threads);
+    free(rows);
+    free(copy);
+    free(skip);
+    for (int i = 0; i < 2; i++) {
+        free(index[i]);
+        free(value[i]);
+    }
+}
+
+static void test_screened(void **state)
+{
+    (void)state;
+    static const int64_t edges[] = {1, 5, 6, 7, 15, 16, 17, 49};
+    static const char *const sets[] = {"avx2", "avx512"};
+    for (int i = 0; i < 2; i++) {
+        const fr_kernels *table = fr_kernels_isa(sets[i]);
+        fr_knn_screened *screened = table ? fr_knn_screened_for(table) : NULL;
+        if (!screened)
+            continue;
+        for (int q = 0; q < 8; q++)
+            for (int c = 0; c < 8; c++)
+                check_screened(screened, EVEN, edges[q], edges[c], 1 + 2 * (q * 8 + c) % 37, 1 + c, q % 2);
+        for (int kind = 0; kind < KINDS; kind++) {
+            check_screened(screened, kind, 700, 700, 37, 5, true);
+            check_screened(screened, kind, 131, 1000, 32, 20, false);
+            check_screened(screened, kind, 500, 490, 17, 700, true); /* never enough */
+            check_screened(screened, kind, 600, 100, 9, 1, false);   /* more queries than the corpus they begin with */
+        }
+        check_screened(screened, EVEN, 600, 600, 384, 20, true);
+    }
+}
+
+/* The base set and the reference go through their GEMM. */
+static void test_screened_for(void **state)
+{
+    (void)state;
+    assert_null(fr_knn_screened_for(fr_kernels_ref()));
+    assert_null(fr_knn_screened_for(fr_kernels_isa("base")));
+    const fr_kernels *avx2 = fr_kernels_isa("avx2");
+    if (avx2)
+        assert_non_null(fr_knn_screened_for(avx2));
+}
+
 /* topk_merge by itself: NaN is never taken, -infinity is; blocks may come in any order. */
 static void test_topk_merge(void **state)
 {
@@ -159,6 +294,8 @@ int main(void)
         cmocka_unit_test(test_ties),
         cmocka_unit_test(test_mirrored),
         cmocka_unit_test(test_progress_stops),
+        cmocka_unit_test(test_screened),
+        cmocka_unit_test(test_screened_for),
         cmocka_unit_test(test_topk_merge),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -63,6 +63,18 @@ const fr_kernels *fr_kernels_isa(const char *isa)
     return NULL;
 }
 
+fr_knn_screened *fr_knn_screened_for(const fr_kernels *table)
+{
+#ifdef FR_X86
+    if (table->knn == f32_v3.knn)
+        return fr_knn_screened_f32_v3;
+    if (table->knn == f32_v4.knn)
+        return fr_knn_screened_f32_v4;
+#endif
+    (void)table;
+    return NULL;
+}
+
 const fr_kernels *fr_kernels_ref(void)
 {
     return &f64;

@@ -1,13 +1,16 @@
-/* Exact nearest neighbours: blocks of queries times blocks of the corpus through the GEMM, each merged into a running
- * top-k. Where the queries are the corpus, a block of scores serves both its rows and, turned, its columns: half the
- * products. */
+/* Exact nearest neighbours: screened where the instruction set has that and there are queries enough
+ * (kernels/knn_screened.h), else blocks of queries times blocks of the corpus through the GEMM, each merged into a
+ * running top-k. Where the queries are the corpus, a block of scores serves both its rows and, turned, its columns:
+ * half the products. */
 #include "check.h"
+#include "device/tables.h"
 #include "ops.h"
 
 #include <math.h>
 
 enum { BLOCK = 1024, TURN = 16 }; /* rows of a block: its scores (4 MB) stay in cache; side of a tile that is turned */
 enum { DEVICE_QUERIES = 65536 };
+enum { SCREENED_FROM = 128 }; /* queries: below, rounding the corpus costs more than it saves */
 
 typedef struct search {
     fr_device *device;
@@ -127,6 +130,11 @@ bool fr_knn(fr_device *device, int32_t *index, float *similarity, const float *q
              (long)nc, (long)d, (long)k);
     if (device->queue)
         return on_device(device, index, similarity, queries, corpus, nq, nc, d, k, skip, progress, context);
+    fr_knn_screened *screened = fr_knn_screened_for(device->kernels);
+    if (screened && nq >= SCREENED_FROM && d <= KNN_SCREENED_D) {
+        fr_knn_job job = {similarity, index, queries, corpus, nq, nc, d, k, skip, progress, context};
+        return screened(&job);
+    }
     size_t real = fr_dtype_bytes(device->real);
     bool mirrored = queries == corpus && nq >= nc;
     search w = {device, similarity, index, queries, corpus, skip, nq, nc, d, k, NULL, NULL, NULL, NULL, NULL};
