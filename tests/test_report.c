@@ -1,6 +1,8 @@
 /* The report: self-contained, complete, and nothing in it is what a name wanted it to be. */
 #include "report_run.h"
 
+#include <ctype.h>
+
 static char *folder, *page;
 
 static int count(const char *text, const char *what)
@@ -155,6 +157,203 @@ static void equal_candidates(void **state)
     free(path);
 }
 
+/* That the page has all of these, in this order. */
+static void has_all(const char *text, const char *const *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *hit = strstr(text, parts[i]);
+        if (!hit)
+            fail_msg("the page lacks %s", parts[i]);
+        text = hit;
+    }
+}
+#define HAS_ALL(text, ...)                                                                                             \
+    has_all(text, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+
+static void balanced(const char *text)
+{
+    static const char *const names[] = {"div", "section", "figure", "details", "svg", "dl", "ul", "h2", "a"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *open = fr_format("<%s", names[i]), *close = fr_format("</%s>", names[i]);
+        int opened = 0;
+        for (const char *hit = text; (hit = strstr(hit, open)); hit++)
+            opened += !isalnum((unsigned char)hit[strlen(open)]);
+        if (opened != count(text, close))
+            fail_msg("%d of %s, %d of %s", opened, open, count(text, close), close);
+        free(open);
+        free(close);
+    }
+    assert_int_equal(count(text, "<script"), 1);
+    assert_int_equal(count(text, "nan<"), 0);
+    assert_int_equal(count(text, "inf<"), 0);
+    for (const char *id = text; (id = strstr(id, " id=")); id += 4) {
+        char attribute[128];
+        snprintf(attribute, sizeof attribute, "%.*s%c", (int)strcspn(id + 5, "\"'") + 5, id, id[4]);
+        if (count(text, attribute) != 1)
+            fail_msg("%s stands %d times", attribute, count(text, attribute));
+    }
+    for (const char *link = text; (link = strstr(link, "href=\"#")); link += 7) {
+        char *id = fr_format(" id=\"%.*s\"", (int)strcspn(link + 7, "\""), link + 7);
+        if (count(text, id) != 1)
+            fail_msg("a link to nothing: %s", id);
+        free(id);
+    }
+}
+
+/* All that schema 2 has. full, .7, is the best of those that compete. */
+static void rich(void **state)
+{
+    (void)state;
+    char *into = fr_path_join(test_folder(), "rich"), *text;
+    assert_ok(fr_make_folders(into));
+    write_rich_run(into, .001, 0);
+    text = report(into, "");
+    balanced(text);
+    HAS_ALL(text, ">Routers</h2>", "<tr class=\"best\"><th>full", "<tr><th>best_single", "<tr><th>rbo_graph",
+            "<tr><th>knn", "<tbody class=\"apart\">", "<tr><th>oracle");
+    HAS_ALL(text, ">Ablations</h2>", "<th>stage1<small>task scores alone (alpha = 0)</small></th>",
+            "<td class=\"n\">0.5700</td><td class=\"n\">-0.0123 [-0.0323, +0.0077]");
+    HAS_ALL(text, ">Recall</h2>", "<td class=\"n\">3</td><td class=\"n\">9</td><td class=\"n\">0.600</td>");
+    HAS_ALL(text, ">Metric families</h2>", "<th class=\"group\" colspan=\"2\">AIQ</th>",
+            "<th class=\"group\" colspan=\"2\">ORBIT</th>", /* QNC is unknown to all */
+            "<th class=\"group\" colspan=\"5\">LLMRouterBench</th>",
+            "<tr><th>full</th><td class=\"n top\">0.6500</td><td class=\"n top\">0.6600</td>", "-0.125", "0.675",
+            "What the columns mean");
+    HAS_ALL(text, ">Calibration and classifier</h2>", "0.8123", "0.0654 of quality", "0.0321 of quality");
+    HAS_ALL(text, "0.6100 mean weight of edges inside", "data-size=\"40\"", "Wall time of the routers");
+    if (system("gnuplot --version > /dev/null 2>&1") == 0) {
+        static const char *const names[] = {"curves",       "curves-zoom", "ablations",  "recall",  "calibration",
+                                            "strong-calls", "task-sizes",  "candidates", "cohesion"};
+        for (int i = 0; i < 9; i++) {
+            char *path = fr_format("%s/figures/%s.pdf", into, names[i]), *bytes;
+            size_t length;
+            assert_ok(fr_file_read(&bytes, &length, path, 0));
+            assert_true(length > 1000 && memcmp(bytes, "%PDF", 4) == 0);
+            free(bytes);
+            free(path);
+        }
+        assert_int_equal(count(text, "<svg"), 9);
+        HAS_ALL(text, "full \xE2\x88\x92 variant (quality, mean score)");
+        HAS_ALL(text, "correct models of a prompt (count)", "hit rate (share of prompts)");
+    }
+    free(text);
+    free(into);
+}
+
+/* A run of schema 1 has none of it, and no heading without a body. */
+static void left_out(void **state)
+{
+    (void)state;
+    static const char *const sections[] = {"Ablations</h2>",  "Recall</h2>", "Metric families</h2>",
+                                           "classifier</h2>", "Sweep</h2>",  "Wall time of the routers"};
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(count(page, sections[i]), 0);
+    balanced(page);
+}
+
+/* Of many routers full and the best six have colours, the rest is grey; bounds keep their dashes. */
+static void many_routers(void **state)
+{
+    (void)state;
+    char *into = fr_path_join(test_folder(), "many"), *script_path = fr_path_join(into, "figures/curves.gp"), *text,
+         *script;
+    size_t bytes;
+    if (system("gnuplot --version > /dev/null 2>&1") != 0)
+        skip();
+    assert_ok(fr_make_folders(into));
+    write_run(into, .001, 16);
+    text = report(into, "");
+    assert_ok(fr_file_read(&script, &bytes, script_path, 0));
+    assert_int_equal(count(script, "linecolor rgb '#a0a6ad'"), 20 - 8 + 1); /* and their entry in the legend */
+    assert_int_equal(count(script, "dashtype 2"), 1);
+    assert_int_equal(count(text, "<i class=\"thin\"></i>12 other routers</li>"), 1);
+    free(script);
+    free(script_path);
+    free(text);
+    free(into);
+}
+
+/* Two runs and a sweep on one page. full: .7 in both; knn only in one of them. */
+static void comparison(void **state)
+{
+    (void)state;
+    char *base = fr_path_join(test_folder(), "several"), *a = fr_path_join(base, EVIL "/one"),
+         *b = fr_path_join(base, "two"), *c = fr_path_join(base, "sweep"), *out = fr_path_join(base, "new/page.html");
+    const char *folders[] = {a, b, c};
+    for (int i = 0; i < 3; i++)
+        assert_ok(fr_make_folders(folders[i]));
+    write_run(a, .001, 0);
+    write_rich_run(b, .002, 0);
+    write_sweep(c);
+    char *config = fr_path_join(b, "config.yaml");
+    assert_ok(fr_file_write(config, "name: x\nqe:\n  lr: <b>\n", 22));
+    assert_ok(fr_report_write_all(folders, 3, out, EVIL));
+    char *text = read_page(out), *figures = fr_path_join(base, "new/figures/run2-recall.svg");
+    balanced(text);
+    assert_int_equal(count(text, "type=\"radio\""), 4);
+    assert_int_equal(count(text, "class=\"panel\""), 4);
+    HAS_ALL(text, "<title>&lt;script&gt;", "Comparison</label>", "one</label>", "two</label>", "sweep</label>");
+    /* quality, by source, gap closed; best of its run */
+    HAS_ALL(text, "Routers in all runs</h2>",
+            "<tr><th>full</th><td class=\"n\">0.7000</td><td class=\"n\">0.5250</td><td class=\"n\">50.0%</td>",
+            "<td class=\"n group top\">0.7000</td>", "<tr><th>knn</th><td class=\"n\">\xE2\x80\x93</td>",
+            "<td class=\"n group\">0.5500</td>", "<tbody class=\"apart\"><tr><th>oracle");
+    HAS_ALL(text, "In what the configs differ</h2>", "<tr><th>name</th><td>&quot;&lt;script&gt;&quot;</td><td>x</td>",
+            "<tr><th>qe.lr</th><td>\xE2\x80\x93</td><td>&lt;b&gt;</td>");
+    if (system("gnuplot --version > /dev/null 2>&1") == 0)
+        assert_true(fr_file_exists(figures));
+    free(text);
+
+    folders[1] = a; /* names alike: paths tell them apart, in part */
+    assert_ok(fr_report_write_all(folders, 2, out, NULL));
+    text = read_page(out);
+    HAS_ALL(text, "<title>Comparison of 2 runs</title>", "several/&lt;script&gt;");
+    free(text);
+    free(figures);
+    free(config);
+    free(base);
+    free(a);
+    free(b);
+    free(c);
+    free(out);
+}
+
+/* Points 0..10 of dev quality .6 + .01 p; cell (alpha = .25, ridge = 1000) holds points 6 and 7: .67 on dev. */
+static void sweep(void **state)
+{
+    (void)state;
+    char *into = fr_path_join(test_folder(), "a sweep"), *text, *path = fr_path_join(into, "sweep.json");
+    assert_ok(fr_make_folders(into));
+    write_sweep(into);
+    text = report(into, "");
+    balanced(text);
+    HAS_ALL(text, "<h1>a sweep</h1>", "12, 1 of them failed", "point 10: route.alpha = 1, qe.ridge = 1000",
+            "0.7000 on dev", "0.5800 on test");
+    HAS_ALL(text, "Dev quality", "<tr><th>0.25</th>", "0.6500</td>", "0.6700</td>", "<tr><th>1</th>", "0.6900</td>",
+            "<td class=\"n top\" style=\"background:rgba(50,130,220,0.60)\">0.7000</td>", "Test quality",
+            "<tr><th>0.25</th>", "0.5850</td>", "0.5830</td>");
+    HAS_ALL(text, "Points</h2>", "<tr class=\"best\"><th>10<span class=\"tag\">chosen</span></th>", "<tr><th>9</th>",
+            "<tr><th>11</th>", "class=\"error\">&lt;script&gt;");
+    assert_int_equal(count(text, "alert('x')"), count(text, "\xE2\x80\xBA"
+                                                            "alert('x')"));
+    if (system("gnuplot --version > /dev/null 2>&1") == 0) {
+        assert_int_equal(count(text, "<svg"), 4);
+        HAS_ALL(text, "qe.ridge (value, log scale)");
+    }
+    free(text);
+    /* Odd contents are dashes and empty tables. */
+    const char *odd = "{\"schema\": 1, \"points\": [3, {\"values\": 7}, {\"values\": {\"a\": [1]}, \"error\": 4}], "
+                      "\"keys\": [\"a\", 5, {}], \"chosen\": \"x\"}";
+    assert_ok(fr_file_write(path, odd, strlen(odd)));
+    text = report(into, "");
+    balanced(text);
+    free(text);
+    assert_ok(fr_file_write(path, "{\"schema\": 2, \"points\": []}", 27));
+    assert_fails(fr_report_write(into, ""), FR_FAILED, "sweep.json: is no file of a run: want schema 1 and \"points\"");
+    free(path);
+    free(into);
+}
+
 /* No cost known, no cards, no config, no gnuplot: the tables stand alone. */
 static void bare(void **state)
 {
@@ -221,6 +420,11 @@ int main(void)
         cmocka_unit_test(shades),
         cmocka_unit_test(intervals),
         cmocka_unit_test(equal_candidates),
+        cmocka_unit_test(rich),
+        cmocka_unit_test(left_out),
+        cmocka_unit_test(many_routers),
+        cmocka_unit_test(comparison),
+        cmocka_unit_test(sweep),
         cmocka_unit_test(bare),
         cmocka_unit_test(errors),
     };

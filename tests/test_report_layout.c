@@ -1,11 +1,13 @@
-/* The page in a browser: on a phone as on a wide screen nothing reaches past the window's edge, no setting is cut off,
- * and the text of the figures can be read. Chromium lays it out; without one there is nothing to see. */
+/* The pages of one run, of three and of a sweep in a browser: on a phone as on a wide screen nothing reaches past the
+ * window's edge, no text is cut off, and the text of the figures can be read: none is too small, lies outside its
+ * figure or over another. Chromium lays it out; without one there is nothing to see. */
 #include "report/html.h"
 #include "report_run.h"
 
+#include <stdbool.h>
 #include <sys/wait.h>
 
-enum { PHONE = 390, SMALL_PHONE = 320, LAPTOP = 1280, EXTRA = 9 };
+enum { PHONE = 390, SMALL_PHONE = 320, TABLET = 768, LAPTOP = 1280, EXTRA = 9, PAGES = 3, WIDTHS = 4 };
 
 /* A window of its own for a page and what is planted at its end. */
 static void add_window(fr_buffer *out, const char *page, int width, const char *planted)
@@ -16,17 +18,28 @@ static void add_window(fr_buffer *out, const char *page, int width, const char *
     fr_buffer_addf(out, "\"></iframe>\n");
 }
 
-/* Opens all tasks, so that what is in them is laid out, too, and writes what it measured in every window as {width of
- * the page, cut off settings, smallest text in a figure}. */
+/* Opens all tasks and shows one tab after the other, so that all is laid out, and writes what it measured in every
+ * window as {widest page, cut off texts, smallest text in a figure, texts outside their figure, texts over others}.
+ * Cut off: what its box hides and nobody can scroll to. */
 static const char *const measure =
     "<pre id=\"seen\"></pre><script>onload=function(){var out='';"
-    "document.querySelectorAll('iframe').forEach(function(f){var d=f.contentDocument,cut=0,least=1e9;"
-    "d.querySelectorAll('details').forEach(function(e){e.open=true});"
-    "d.querySelectorAll('small').forEach(function(e){if(e.scrollWidth>e.clientWidth)cut++});"
-    "d.querySelectorAll('svg').forEach(function(s){var zoom=s.getBoundingClientRect().width/s.viewBox.baseVal.width;"
+    "document.querySelectorAll('iframe').forEach(function(f){var d=f.contentDocument,width=0,cut=0,least=1e9,beyond=0,"
+    "over=0;"
+    "function look(){width=Math.max(width,d.documentElement.scrollWidth);"
+    "d.querySelectorAll('small,h1,h2,h3,label,summary,td,th,dd,dt,li,figcaption').forEach(function(e){"
+    "if(e.scrollWidth>e.clientWidth+1&&e.clientWidth>0)cut++});"
+    "d.querySelectorAll('svg').forEach(function(s){var all=s.getBoundingClientRect(),seen=[];if(!all.width)return;"
+    "var zoom=all.width/s.viewBox.baseVal.width;"
     "s.querySelectorAll('text').forEach(function(t){"
-    "least=Math.min(least,zoom*parseFloat(getComputedStyle(t).fontSize))})});"
-    "out+='{'+d.documentElement.scrollWidth+' '+cut+' '+least.toFixed(2)+'}'});"
+    "least=Math.min(least,zoom*parseFloat(getComputedStyle(t).fontSize));var b=t.getBoundingClientRect();"
+    "if(!b.width)return;"
+    "if(b.left<all.left-1||b.right>all.right+1||b.top<all.top-1||b.bottom>all.bottom+1)beyond++;"
+    "seen.forEach(function(o){if(Math.min(b.right,o.right)-Math.max(b.left,o.left)>2*zoom&&"
+    "Math.min(b.bottom,o.bottom)-Math.max(b.top,o.top)>6*zoom)over++});seen.push(b)})})}"
+    "d.querySelectorAll('details').forEach(function(e){e.open=true});"
+    "var tabs=d.querySelectorAll('input[type=radio]');tabs.forEach(function(t){t.checked=true;look()});"
+    "if(!tabs.length)look();"
+    "out+='{'+[width,cut,least.toFixed(2),beyond,over].join(' ')+'}'});"
     "document.getElementById('seen').textContent='SEEN '+out}</script>";
 
 /* What the browser makes of the file: its document, or NULL where there is no browser that runs. */
@@ -54,55 +67,116 @@ static char *browse(const char *path, const char *profile)
     return NULL;
 }
 
-static void fits(void **state)
+typedef struct seen {
+    int width, cut, beyond, over;
+    double least;
+} seen;
+
+/* Lays out these windows, made for `count` of them; false without a browser. */
+static bool look(seen *into, int count, const fr_buffer *windows)
 {
-    (void)state;
-    static const int widths[] = {PHONE, SMALL_PHONE, LAPTOP, PHONE};
-    char *folder = fr_strdup(test_folder()), *path = fr_path_join(folder, "windows.html"),
-         *profile = fr_path_join(folder, "profile"), *page, *seen;
-    fr_buffer windows = {0};
-    write_run(folder, .001, EXTRA);
-    page = report(folder, "A title");
-    fr_buffer_addf(&windows, "<!DOCTYPE html><meta charset=\"utf-8\">%s", measure);
-    for (int w = 0; w < 4; w++)
-        add_window(&windows, page, widths[w],
-                   w < 3 ? ""
-                         : "<div style=\"width:500px\">wide</div><small style=\"display:block;width:20px;"
-                           "overflow:hidden\">unbreakable</small>");
-    assert_ok(fr_file_write(path, windows.data, windows.bytes));
-    char *document = browse(path, profile);
-    fr_buffer_close(&windows);
-    free(page);
-    free(folder);
+    char *path = fr_path_join(test_folder(), "windows.html"), *profile = fr_path_join(test_folder(), "profile");
+    assert_ok(fr_file_write(path, windows->data, windows->bytes));
+    char *document = browse(path, profile), *at = document ? strstr(document, ">SEEN ") : NULL;
     free(path);
     free(profile);
     if (!document)
-        skip();
-
-    seen = strstr(document, ">SEEN ");
-    assert_non_null(seen);
-    for (int w = 0; w < 4; w++) {
-        int width, cut;
-        double least;
-        seen = strchr(seen + 1, '{');
-        assert_non_null(seen);
-        assert_int_equal(sscanf(seen, "{%d %d %lf}", &width, &cut, &least), 3);
-        print_message("window of %d: page of %d, %d settings cut, smallest text of a figure %g pixels\n", widths[w],
-                      width, cut, least);
-        if (w < 3) {
-            assert_int_equal(width, widths[w]);
-            assert_int_equal(cut, 0);
-            assert_true(least >= (widths[w] == SMALL_PHONE ? 8 : 10)); /* 1e9: no figure was drawn */
-        } else {                                                       /* planted faults are seen */
-            assert_true(width >= 500);
-            assert_int_equal(cut, 1);
-        }
+        return false;
+    assert_non_null(at);
+    for (int w = 0; w < count; w++) {
+        at = strchr(at + 1, '{');
+        assert_non_null(at);
+        assert_int_equal(sscanf(at, "{%d %d %lf %d %d}", &into[w].width, &into[w].cut, &into[w].least, &into[w].beyond,
+                                &into[w].over),
+                         5);
     }
     free(document);
+    return true;
+}
+
+/* One run with all sections, three with a comparison, and a sweep. */
+static void write_pages(char *page[PAGES])
+{
+    char *base = fr_path_join(test_folder(), "pages"), *out = fr_path_join(base, "three.html"), *folder[4];
+    static const char *const names[] = {"one", "a-run-with-a-name-of-some-length_and_without_a_blank", EVIL, "sweep"};
+    for (int r = 0; r < 4; r++) {
+        folder[r] = fr_path_join(base, names[r]);
+        assert_ok(fr_make_folders(folder[r]));
+        if (r < 3)
+            (r ? write_run : write_rich_run)(folder[r], .001 * (r + 1), EXTRA);
+    }
+    write_sweep(folder[3]);
+    page[0] = report(folder[0], "A title");
+    assert_ok(fr_report_write_all((const char *const *)folder, 3, out, EVIL));
+    page[1] = read_page(out);
+    page[2] = report(folder[3], NULL);
+    for (int r = 0; r < 4; r++)
+        free(folder[r]);
+    free(base);
+    free(out);
+}
+
+static void fits(void **state)
+{
+    (void)state;
+    static const int widths[] = {PHONE, SMALL_PHONE, TABLET, LAPTOP};
+    static const char *const names[] = {"one run", "three runs", "a sweep"};
+    char *page[PAGES];
+    fr_buffer windows = {0};
+    seen found[PAGES * WIDTHS];
+    write_pages(page);
+    fr_buffer_addf(&windows, "<!DOCTYPE html><meta charset=\"utf-8\">%s", measure);
+    for (int p = 0; p < PAGES; p++)
+        for (int w = 0; w < WIDTHS; w++)
+            add_window(&windows, page[p], widths[w], "");
+    bool looked = look(found, PAGES * WIDTHS, &windows);
+    fr_buffer_close(&windows);
+    for (int p = 0; p < PAGES; p++)
+        free(page[p]);
+    if (!looked)
+        skip();
+    for (int i = 0; i < PAGES * WIDTHS; i++) {
+        const seen *s = &found[i];
+        int width = widths[i % WIDTHS];
+        print_message("%s in a window of %d: page of %d, %d texts cut; in figures: smallest text %g pixels, %d texts "
+                      "outside, %d over others\n",
+                      names[i / WIDTHS], width, s->width, s->cut, s->least, s->beyond, s->over);
+    }
+    for (int i = 0; i < PAGES * WIDTHS; i++) {
+        assert_int_equal(found[i].width, widths[i % WIDTHS]);
+        assert_int_equal(found[i].cut, 0);
+        assert_int_equal(found[i].beyond, 0);
+        assert_int_equal(found[i].over, 0);
+        assert_true(found[i].least >= (widths[i % WIDTHS] == SMALL_PHONE ? 8 : 10)); /* 1e9: no figure was drawn */
+    }
+}
+
+/* Planted faults are seen, behind a tab as well. */
+static void faults_are_seen(void **state)
+{
+    (void)state;
+    fr_buffer windows = {0};
+    seen found;
+    fr_buffer_addf(&windows, "<!DOCTYPE html><meta charset=\"utf-8\">%s", measure);
+    add_window(&windows,
+               "<!DOCTYPE html><meta charset=\"utf-8\"><style>#b{display:none}#t:checked~#b{display:block}</style>"
+               "<input type=\"radio\" name=\"x\" checked><input type=\"radio\" name=\"x\" id=\"t\"><div id=\"b\">",
+               PHONE,
+               "<div style=\"width:500px\">wide</div><small style=\"display:block;width:20px;overflow:hidden\">"
+               "unbreakable</small><svg viewBox=\"0 0 100 100\" style=\"width:100px\"><text x=\"10\" y=\"50\">one"
+               "</text><text x=\"14\" y=\"52\">two</text><text x=\"90\" y=\"20\">outside</text></svg></div>");
+    bool looked = look(&found, 1, &windows);
+    fr_buffer_close(&windows);
+    if (!looked)
+        skip();
+    assert_true(found.width >= 500);
+    assert_int_equal(found.cut, 1);
+    assert_int_equal(found.beyond, 1);
+    assert_int_equal(found.over, 1);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fits), cmocka_unit_test(faults_are_seen)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,13 +19,6 @@ static const struct {
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
-/* A step of 1, 2 or 5 times a power of ten that goes two to five times into the width. */
-static double step_of(double width)
-{
-    double power = pow(10, floor(log10(width))), lead = width / power;
-    return power * (lead >= 5 ? 2 : lead >= 2 ? 1 : .5);
-}
-
 /* A figure over intervals, one row each: the difference and what it may be. */
 static char *figure(const report_run *run, const report_router *list, size_t count)
 {
@@ -56,7 +49,7 @@ static char *figure(const report_run *run, const report_router *list, size_t cou
                    "plot $difference using (0):4:(0):1:($4 - .27):($4 + .27) with boxxyerror linecolor rgb '#4477aa' "
                    "notitle, $difference using 1:4:2:3 with xerrorbars linecolor rgb ink linewidth 1.4 pointtype 7 "
                    "pointsize .4 notitle\n",
-                   count, least - .06 * width, most + .06 * width, step_of(width));
+                   count, least - .06 * width, most + .06 * width, fr_figure_step(width));
     return fr_report_draw(run, &script, "ablations", "Ablations");
 }
 

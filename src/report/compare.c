@@ -74,15 +74,16 @@ static double over_runs(const report_run *runs, size_t count, const char *name, 
 
 static void run_table(fr_buffer *page, const report_run *runs, size_t count)
 {
-    fr_buffer_addf(page, "<div class=\"card\"><div class=\"wide\"><table><thead><tr><th>Run</th><th class=\"n\">Models"
-                         "</th><th class=\"n\">Test prompts</th><th class=\"n\">Tasks</th><th>Best router</th>"
-                         "<th class=\"n\">Its quality</th><th class=\"n\">Best single</th><th class=\"n\">Oracle</th>"
-                         "<th class=\"n\">Seed</th><th>Encoder</th><th>Data</th></tr></thead><tbody>\n");
+    fr_buffer_addf(
+        page,
+        "<div class=\"card\"><div class=\"wide\"><table class=\"runs\"><thead><tr><th>Run</th><th class=\"n\">Models"
+        "</th><th class=\"n\">Test prompts</th><th class=\"n\">Tasks</th><th>Best router</th>"
+        "<th class=\"n\">Its quality</th><th class=\"n\">Best single</th><th class=\"n\">Oracle</th>"
+        "<th class=\"n\">Seed</th><th>Encoder</th><th>Data</th></tr></thead><tbody>\n");
     for (size_t r = 0; r < count; r++) {
         const json_t *m = runs[r].metrics;
         const char *best = fr_report_text(m, "best_router");
-        char *encoder = fr_strdup(fr_report_text(m, "encoder")),
-             *data = fr_format("%.8s", fr_report_text(m, "data/hash"));
+        char *data = fr_format("%.8s", fr_report_text(m, "data/hash"));
         fr_html_add(page, "<tr><th>%s</th>", runs[r].name);
         fr_html_number(page, "%.0f", fr_report_number(m, "data/models"));
         fr_html_number(page, "%.0f", fr_report_number(m, "data/prompts/test"));
@@ -92,11 +93,18 @@ static void run_table(fr_buffer *page, const report_run *runs, size_t count)
         fr_html_number(page, "%.4f", fr_report_number(m, "reference/best_single_quality"));
         fr_html_number(page, "%.4f", fr_report_number(m, "reference/oracle_quality"));
         fr_html_number(page, "%.0f", fr_report_number(m, "seed"));
-        fr_html_add(page, "<td>%s</td><td>%s</td></tr>\n", encoder, data);
-        free(encoder);
+        fr_html_add(page, "<td>%s</td><td>%s</td></tr>\n", fr_report_text(m, "encoder"), data);
         free(data);
     }
-    fr_buffer_addf(page, "</tbody></table></div></div>\n");
+    fr_buffer_addf(page, "</tbody></table></div>");
+    for (size_t r = 1; r < count; r++)
+        if (runs[r].metrics && runs[0].metrics &&
+            strcmp(fr_report_text(runs[r].metrics, "data/hash"), fr_report_text(runs[0].metrics, "data/hash")) != 0) {
+            fr_buffer_addf(page, "<p class=\"soft\">The runs are of different data: compare differences within a run, "
+                                 "not qualities between runs.</p>");
+            break;
+        }
+    fr_buffer_addf(page, "</div>\n");
 }
 
 static void quality_cells(fr_buffer *page, const json_t *router, bool top)
@@ -176,6 +184,7 @@ static char *figure(const report_run *all, const report_run *runs, size_t count,
     enum { MOST_ROWS = 30, MOST_RUNS = FR_PALETTE };
     fr_buffer script = {0};
     size_t rows = 0, drawn = 0, with = 0;
+    double least = 0, most = 0;
     const char *comma = "";
     for (size_t i = 0; i < routers && rows < MOST_ROWS; i++)
         rows += fr_report_competes(list[i].name);
@@ -185,7 +194,7 @@ static char *figure(const report_run *all, const report_run *runs, size_t count,
         return NULL;
     fr_figure_entries(&script, (int)with);
     fr_figure_begin(&script, (fr_figure_size){440, 76 + 24 * (int)rows, 146, 18, 8, 56},
-                    "quality \xE2\x88\x92 best single model", NULL);
+                    "quality \xE2\x88\x92 best single (mean score)", NULL);
     fr_buffer_addf(&script, "set ytics (");
     for (size_t i = 0, row = 0; i < routers && row < rows; i++)
         if (fr_report_competes(list[i].name)) {
@@ -201,8 +210,11 @@ static char *figure(const report_run *all, const report_run *runs, size_t count,
                 continue;
             double above = fr_report_number(router_of(&runs[r], list[i].name), "quality") -
                            fr_report_number(runs[r].metrics, "reference/best_single_quality");
-            if (!isnan(above))
-                fr_buffer_addf(&script, "%.9g %zu\n", above, rows - row), drawn++;
+            if (!isnan(above)) {
+                fr_buffer_addf(&script, "%.9g %zu\n", above, rows - row);
+                least = fmin(least, above), most = fmax(most, above);
+                drawn++;
+            }
             row++;
         }
         fr_buffer_addf(&script, "EOD\n");
@@ -211,11 +223,11 @@ static char *figure(const report_run *all, const report_run *runs, size_t count,
         fr_buffer_close(&script);
         return NULL;
     }
+    double width = most > least ? most - least : .01;
     fr_buffer_addf(&script,
-                   "set yrange [.4:%zu.6]\nset offsets graph .05, graph .05, 0, 0\nset xtics autofreq\n"
-                   "set format x '%%+.3g'\nset arrow from 0, graph 0 to 0, graph 1 nohead linecolor rgb ink linewidth "
-                   ".8 back\nset xrange [*<0:0<*]\nplot ",
-                   rows);
+                   "set yrange [.4:%zu.6]\nset xrange [%.9g:%.9g]\nset xtics %.9g\nset format x '%%+.3g'\n"
+                   "set arrow from 0, graph 0 to 0, graph 1 nohead linecolor rgb ink linewidth .8 back\nplot ",
+                   rows, least - .06 * width, most + .06 * width, fr_figure_step(width));
     fr_buffer_addf(legend, "<ul class=\"legend\">");
     for (size_t r = 0; r < count; r++) {
         if (!runs[r].metrics)
@@ -242,8 +254,9 @@ void fr_report_comparison(fr_buffer *page, report_run *all, const report_run *ru
     if (routers > 0) {
         fr_report_section(page, all, "all-routers", "Routers in all runs");
         headline(page, runs, count, list, routers);
+        char *svg = figure(all, runs, count, list, routers, &legend);
         fr_buffer_addf(page, "<div class=\"pair\">");
-        fr_figure_add(page, figure(all, runs, count, list, routers, &legend), "Above the best single model",
+        fr_figure_add(page, svg, "Above the best single model",
                       "Quality of each router on the test prompts of a run, less that of the run's best single model.",
                       legend.data);
         fr_buffer_addf(page, "</div>\n");

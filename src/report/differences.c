@@ -50,10 +50,12 @@ static bool differs(json_t *const *config, const report_run *runs, size_t count,
     return false;
 }
 
-static void row(fr_buffer *page, json_t *const *config, size_t count, const char *key)
+static void row(fr_buffer *page, json_t *const *config, const report_run *runs, size_t count, const char *key)
 {
     fr_html_add(page, "<tr><th>%s</th>", key);
     for (size_t r = 0; r < count; r++) {
+        if (!runs[r].config)
+            continue;
         const char *value = json_string_value(json_object_get(config[r], key));
         fr_html_add(page, "<td>%s</td>", value ? value : "\xE2\x80\x93");
     }
@@ -71,14 +73,15 @@ void fr_report_config_differences(fr_buffer *page, report_run *all, const report
         json_object_foreach(config[r], key, value)
         {
             if (!json_object_get(done, key) && differs(config, runs, count, key))
-                row(&rows, config, count, key);
+                row(&rows, config, runs, count, key);
             json_object_set_new(done, key, json_true());
         }
     if (rows.bytes) {
         fr_report_section(page, all, "differences", "In what the configs differ");
         fr_buffer_addf(page, "<div class=\"card\"><div class=\"wide\"><table><thead><tr><th>Key</th>");
         for (size_t r = 0; r < count; r++)
-            fr_html_add(page, "<th>%s</th>", runs[r].name);
+            if (runs[r].config)
+                fr_html_add(page, "<th>%s</th>", runs[r].name);
         fr_buffer_addf(page, "</tr></thead><tbody>\n");
         fr_buffer_add(page, rows.data, rows.bytes);
         fr_buffer_addf(page, "</tbody></table></div></div>\n");

@@ -135,7 +135,7 @@ static void rows(fr_buffer *page, const family_table *table)
 static void meanings(fr_buffer *page, const report_run *run, const family_table *table)
 {
     const char *strong = fr_report_text(run->metrics, "pair/strong"), *weak = fr_report_text(run->metrics, "pair/weak");
-    fr_buffer_addf(page, "<div class=\"card\"><h3>What the columns mean</h3><dl class=\"meanings\">");
+    fr_buffer_addf(page, "<details open><summary>What the columns mean</summary><dl class=\"meanings\">");
     for (int m = 0; m < METRICS; m++)
         if (table->known[m])
             fr_html_add(page, "<dt>%s %s</dt><dd>%s (%s).%s</dd>", metrics[m].family, metrics[m].name,
@@ -143,14 +143,13 @@ static void meanings(fr_buffer *page, const report_run *run, const family_table 
                         metrics[m].better > 0   ? " High is good."
                         : metrics[m].better < 0 ? " Low is good."
                                                 : "");
-    fr_buffer_addf(page, "</dl>");
+    fr_buffer_addf(page, "</dl></details>");
     if (*strong && *weak) {
         fr_html_add(page, "<p class=\"soft\">Strong and weak model of RouteLLM: %s", strong);
         fr_buffer_addf(page, " (quality %.4f)", fr_report_number(run->metrics, "pair/strong_quality"));
         fr_html_add(page, " and %s", weak);
-        fr_buffer_addf(page, " (%.4f).</p>", fr_report_number(run->metrics, "pair/weak_quality"));
+        fr_buffer_addf(page, " (%.4f).</p>\n", fr_report_number(run->metrics, "pair/weak_quality"));
     }
-    fr_buffer_addf(page, "</div>\n");
 }
 
 /* Quality over the share of calls to the strong model: full and the best others. */
@@ -212,12 +211,13 @@ void fr_report_families(fr_buffer *page, report_run *run)
         fr_buffer_addf(page, "<div class=\"card\"><div class=\"wide\"><table class=\"grouped\">");
         head(page, &table);
         rows(page, &table);
-        fr_buffer_addf(page, "</table></div><p class=\"soft\">Bold: the best router that competes.</p></div>"
-                             "<div class=\"pair\">");
-        fr_figure_add(page, strong_calls(run, &table, &legend), "Two models only",
+        fr_buffer_addf(page, "</table></div><p class=\"soft\">Bold: the best router that competes.</p>");
+        meanings(page, run, &table);
+        char *svg = strong_calls(run, &table, &legend);
+        fr_buffer_addf(page, "</div><div class=\"pair\">");
+        fr_figure_add(page, svg, "Two models only",
                       "A router that chooses between the strong and the weak model alone, as its threshold moves.",
                       legend.data);
-        meanings(page, run, &table);
         fr_buffer_addf(page, "</div>\n");
         fr_buffer_close(&legend);
     }

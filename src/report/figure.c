@@ -6,6 +6,7 @@
 #include "report/html.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,31 +65,38 @@ void fr_figure_entries(fr_buffer *script, int entries)
 void fr_figure_begin(fr_buffer *script, fr_figure_size size, const char *x, const char *y)
 {
     double w = size.width, h = size.height;
-    fr_buffer_addf(script,
-                   "set encoding utf8\n"
-                   "if (!exists('pdf')) pdf = 0\n"
-                   "if (!exists('entries')) entries = 0\n"
-                   "ink = pdf ? '#000000' : '" FR_INK "'\n"
-                   "extra = pdf && entries > 0 ? 8 + 18 * ceil(entries / 2.) : 0\n"
-                   "up(v) = (v + extra) / (%d. + extra)\n"
-                   "if (pdf) { set terminal pdfcairo size %d / 72., (%d + extra) / 72. noenhanced "
-                   "font 'sans-serif,14' fontscale 1 rounded } "
-                   "else { set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,14' rounded }\n"
-                   "set margins screen %.5f, screen %.5f, screen up(%d), screen up(%d)\n"
-                   "set border 3 linecolor rgb ink linewidth 1\n"
-                   "set tics nomirror out scale .4 font ',14' textcolor rgb ink\n"
-                   "set grid linecolor rgb '#999999' linewidth .4 dashtype 3\n"
-                   "unset key\n"
-                   "if (extra) { set key horizontal center top at screen .5, screen extra / (%d. + extra) maxcols 2 "
-                   "samplen 2 font ',12' textcolor rgb ink }\n",
-                   size.height, size.width, size.height, size.width, size.height, size.left / w, 1 - size.right / w,
-                   size.bottom, size.height - size.top, size.height);
+    fr_buffer_addf(
+        script,
+        "set encoding utf8\n"
+        "if (!exists('pdf')) pdf = 0\n"
+        "if (!exists('entries')) entries = 0\n"
+        "ink = pdf ? '#000000' : '" FR_INK "'\n"
+        "extra = pdf && entries > 0 ? 8 + 18 * ceil(entries / 2.) : 0\n"
+        "up(v) = (v + extra) / (%d. + extra)\n"
+        "if (pdf) { set terminal pdfcairo size %d / 72., (%d + extra) / 72. noenhanced "
+        "font 'sans-serif,14' fontscale 1 rounded } "
+        "else { set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,14' rounded }\n"
+        "set margins screen %.5f, screen %.5f, screen up(%d), screen up(%d)\n"
+        "set border 3 linecolor rgb ink linewidth 1\n"
+        "set tics nomirror out scale .4 font ',14' textcolor rgb ink\n"
+        "set grid linecolor rgb '#999999' linewidth .4 dashtype 3\n"
+        "unset key\n"
+        "if (extra) { set key horizontal center top at screen .5, screen extra / (%d. + extra) maxcols 2 Left reverse "
+        "samplen 2 font ',12' textcolor rgb ink }\n",
+        size.height, size.width, size.height, size.width, size.height, size.left / w, 1 - size.right / w, size.bottom,
+        size.height - size.top, size.height);
     if (x)
         fr_buffer_addf(script, "set label '%s' at screen %.5f, screen up(14) center textcolor rgb ink\n", x,
                        (size.left + w - size.right) / (2 * w));
     if (y)
         fr_buffer_addf(script, "set label '%s' at screen %.5f, screen up(%.1f) center rotate by 90 textcolor rgb ink\n",
                        y, 14 / w, (size.bottom + h - size.top) / 2);
+}
+
+double fr_figure_step(double width)
+{
+    double power = pow(10, floor(log10(width))), lead = width / power;
+    return power * (lead >= 5 ? 2 : lead >= 2 ? 1 : .5);
 }
 
 /* Runs gnuplot; its output goes to the file `output`, its complaints nowhere. arguments: up to three, NULL at the end.

@@ -28,6 +28,9 @@ void fr_figure_entries(fr_buffer *script, int entries);
  * titles of the axes (ours: no quotes in them) or NULL. */
 void fr_figure_begin(fr_buffer *script, fr_figure_size size, const char *x, const char *y);
 
+/* A step of 1, 2 or 5 times a power of ten that goes two to five times into the width of an axis. */
+double fr_figure_step(double width);
+
 /* Runs the script, keeps it and the picture as <folder>/figures/<name>.gp, .svg and .pdf (where gnuplot has pdfcairo),
  * and returns the picture for a page: an svg element whose ids carry the name, ink as currentColor. NULL when gnuplot
  * is missing or failed. Closes script. Labels at `screen` heights must use the script's up(pixels above the bottom). */

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const fr_figure_size plot = {440, 320, 80, 16, 12, 56};
 
@@ -19,21 +20,40 @@ static bool wide_range(const sweep_key *key)
     return key->numeric && place(key, 0) > 0 && place(key, key->levels - 1) >= 30 * place(key, 0);
 }
 
+/* Where a value stands on the axis, 0 to 1. */
+static double share(const sweep_key *key, size_t level)
+{
+    double low = place(key, 0), high = place(key, key->levels - 1), at = place(key, level);
+    return wide_range(key) ? log(at / low) / log(high / low) : (at - low) / (high - low);
+}
+
+/* Whether each value can have a tic of its own without meeting its neighbour's. */
+static bool tics_fit(const sweep_key *key)
+{
+    for (size_t l = 1; l < key->levels; l++)
+        if (share(key, l) - share(key, l - 1) < .028 * (double)(strlen(key->level[l]) + strlen(key->level[l - 1])) / 2)
+            return false;
+    return true;
+}
+
 static void x_axis(fr_buffer *script, const sweep_key *key)
 {
     double low = place(key, 0), high = place(key, key->levels - 1);
     bool logarithmic = wide_range(key);
-    double air = logarithmic ? pow(high / low, .05) : .05 * (high - low);
+    double air = logarithmic ? pow(high / low, .08) : key->numeric ? .08 * (high - low) : .5;
     if (logarithmic)
         fr_buffer_addf(script, "set logscale x\nset xrange [%.9g:%.9g]\n", low / air, high * air);
     else
         fr_buffer_addf(script, "set xrange [%.9g:%.9g]\n", low - air, high + air);
-    if (key->numeric && key->levels > 8)
+    if (key->numeric && !tics_fit(key)) {
+        if (!logarithmic)
+            fr_buffer_addf(script, "set xtics %.9g\n", fr_figure_step(high - low));
         return;
+    }
     fr_buffer_addf(script, "set xtics (");
     for (size_t l = 0; l < key->levels; l++) {
         fr_buffer_addf(script, l ? ", " : "");
-        fr_figure_text(script, key->level[l], key->levels > 4 ? 7 : 12);
+        fr_figure_text(script, key->level[l], key->numeric ? 12 : 32 / (int)key->levels - 1);
         fr_buffer_addf(script, " %.9g", place(key, l));
     }
     fr_buffer_addf(script, ")\n");
@@ -48,9 +68,8 @@ char *fr_report_sweep_curve(const report_run *run, const report_sweep *sweep, si
     fr_figure_entries(&script, 3);
     fr_figure_begin(&script, plot, NULL, "quality (mean score of an answer)");
     fr_buffer_addf(&script, "set label ");
-    char *axis = fr_format("%s (value%s)", key->name, wide_range(key) ? ", log scale" : "");
-    fr_figure_text(&script, axis, 44);
-    free(axis);
+    fr_figure_text(&script, key->name, 26);
+    fr_buffer_addf(&script, wide_range(key) ? ".' (value, log scale)'" : ".' (value)'");
     fr_buffer_addf(&script, " at screen %.5f, screen up(14) center textcolor rgb ink\n$all << EOD\n",
                    (plot.left + plot.width - plot.right) / (2. * plot.width));
     for (size_t p = 0; p < sweep->points; p++) {
@@ -103,7 +122,7 @@ char *fr_report_sweep_costs(const report_run *run, const report_sweep *sweep)
         fr_buffer_close(&script);
         return NULL;
     }
-    fr_buffer_addf(&script, "EOD\nset offsets graph .06, graph .06, graph .06, graph .06\nset xtics autofreq\n"
+    fr_buffer_addf(&script, "EOD\nset offsets graph .06, graph .06, graph .06, graph .06\n"
                             "set format x '%%.3g'\nplot $points with points pointtype 7 pointsize .5 linecolor rgb "
                             "'#4477aa' title 'points'");
     if (chosen)
