@@ -66,8 +66,8 @@ static void test_grid(void **state)
     fr_sweep_close(&s);
 }
 
-/* alpha, tolerance and the choices of theta alone route; tau makes other tasks; coverage other heads on the same tasks;
- * theta is read by heads and stage-1 scores. */
+/* alpha, tolerance and assignment route, coverage makes other heads on the same tasks: one group; tau makes other
+ * tasks, and theta is read by stage-1 scores. */
 static void test_groups(void **state)
 {
     (void)state;
@@ -77,8 +77,7 @@ static void test_groups(void **state)
                              "  route.assignment: [hard, soft]\n"));
     assert_int_equal(s.points, 16);
     for (int64_t p = 0; p < 16; p++) { /* bits: alpha 8, tau 4, coverage 2, assignment 1 */
-        assert_int_equal(s.group[p], p & 6);
-        assert_int_equal(s.kin[p], p & 4);
+        assert_int_equal(s.group[p], p & 4);
     }
     fr_sweep_close(&s);
     assert_ok(read_text(&s, HEAD "grid: {classifier.theta: [0.1, 0.2], route.tolerance: [0, 0.1]}\n"));

@@ -92,6 +92,35 @@ if command -v gnuplot >/dev/null; then
     done
 fi
 
+# ---- one group, in which candidates, heads and choices change from point to point ----
+cat >mixed.yaml <<'Y'
+config: base.yaml
+list:
+  - {route.alpha: 1, discover.coverage: 0.4}
+  - {route.alpha: 1, discover.coverage: 1}
+  - {route.alpha: 0.8, discover.coverage: 0.4, qe.task_head_prior: 90}
+  - {route.alpha: auto, discover.coverage: 0.4, route.assignment: hard, route.temperature: 2}
+  - {route.alpha: auto, discover.coverage: 0.4, route.choose_by: out-of-fold, route.choose_folds: 2}
+  - {route.alpha: 0.8, discover.coverage: 1, route.choose_by: out-of-fold, route.choose_folds: 2, route.tolerance: 0.2}
+Y
+"$finerouter" sweep mixed.yaml --out mixed --quiet >/dev/null
+[ "$(ls mixed/logs | wc -l)" = 1 ] || fail "points that share their tasks are not one group"
+for n in 0 1 2 3 4 5; do
+    sets=$(sed -n "$((n + 3))s/.*{\(.*\)}/\1/p" mixed.yaml | sed 's/\([^:,]*\): \([^,]*\),\?/--set \1=\2 /g; s/--set  */--set /g')
+    # shellcheck disable=SC2086
+    "$finerouter" eval base.yaml --out "alone-mixed/$n" --quiet $sets >/dev/null
+done
+python3 - <<'P' || fail "a mixed group differs from separate runs"
+import json
+points = json.load(open("mixed/sweep.json"))["points"]
+for n, point in enumerate(points):
+    full = json.load(open(f"alone-mixed/{n}/metrics.json"))["routers"]["full"]
+    for a, b in (("test_quality", "quality"), ("test_quality_by_source", "quality_by_source"), ("test_cost", "cost")):
+        assert point[a] == full[b], (n, point, full[b])
+    assert full["setting"].endswith("theta = %.2g, alpha = %.2g" % (point["theta"], point["alpha"])), (n, full["setting"], point)
+assert len({point["test_quality"] for point in points}) >= 4, "the points are alike: this tests nothing"
+P
+
 # ---- a second call runs nothing; a point of another config is another point ----
 rm -r four/logs
 "$finerouter" sweep four.yaml --out four >/dev/null 2>err
@@ -153,6 +182,7 @@ table two | diff single - || fail "two jobs give another table than one"
 grep -q '"jobs": 2' two/sweep.json && grep -q '"threads": 1' two/sweep.json || fail "jobs and threads are not recorded"
 for n in 3 0; do
     "$finerouter" sweep four.yaml --out hand --only $n --quiet
+    [ $n = 0 ] || [ ! -e hand/points/00002.json ] || fail "--only made more than its group"
 done
 [ -e hand/points/00001.json ] && [ ! -e hand/sweep.json ] || fail "--only did not leave its points alone"
 "$finerouter" sweep four.yaml --out hand >/dev/null 2>err

@@ -77,7 +77,7 @@ static const fr_flag sweep_flags[] = {
     {"--jobs", "J", "groups of points side by side, each with 1/J of the threads; default 1"},
     {"--set", "KEY=VALUE", "overrides a key of the config that is not swept; may be repeated"},
     {"--only", "N",
-     "evaluates point N and those that share all its products, and nothing else: one element of a job array"},
+     "evaluates point N and those that share its tasks, and nothing else: one element of a job array"},
     {"--quiet", NULL, "errors and warnings only"},
     {"--verbose", NULL, "more detail"},
     END_OF_FLAGS,

@@ -73,12 +73,17 @@ typedef struct member {
     fr_result *test;                          /* (passes) */
     double dev, alpha, theta, tasks, seconds; /* sums over the passes */
     char *error;
+    char order[2 * FR_HASH_CHARS]; /* members with equal heads and choices stand together */
+    bool written;
 } member;
 
 typedef struct group {
     member *at;
-    int64_t count, seeds, folds, passes;
+    int64_t count, seeds, folds, passes, seed;
     double shared; /* seconds of what they make together */
+    const fr_sweep *sweep;
+    const char *folder;
+    char inputs[FR_HASH_CHARS];
 } group;
 
 static void fail_member(member *m)
@@ -90,19 +95,34 @@ static void fail_member(member *m)
 static void fail_all(group *g)
 {
     for (int64_t i = 0; i < g->count; i++)
-        if (!g->at[i].error)
+        if (!g->at[i].error && !g->at[i].written)
             fail_member(&g->at[i]);
 }
 
-static void group_open(group *g, const fr_sweep *sweep, int64_t first)
+static int by_order(const void *a, const void *b)
 {
-    *g = (group){.at = FR_NEW(member, sweep->points)};
+    const member *x = a, *y = b;
+    int order = strcmp(x->order, y->order);
+    return order ? order : (x->point > y->point) - (x->point < y->point);
+}
+
+static void group_open(group *g, const fr_sweep *sweep, int64_t first, const char *folder)
+{
+    *g = (group){.at = FR_NEW(member, sweep->points), .sweep = sweep, .folder = folder};
     for (int64_t p = first; p < sweep->points; p++)
         if (sweep->group[p] == first) {
             g->at[g->count].point = p;
             fr_sweep_config(&g->at[g->count++].config, sweep, p);
         }
+    for (int64_t i = 0; i < g->count; i++) {
+        const fr_config *own = &g->at[i].config;
+        fr_key heads = fr_key_make("heads", 1, own, "2K", NULL, 0, NULL),
+               choices = fr_key_make("choice", 1, own, "O", NULL, 0, NULL);
+        snprintf(g->at[i].order, sizeof g->at[i].order, "%s%s", heads.hex, choices.hex);
+    }
+    qsort(g->at, (size_t)g->count, sizeof *g->at, by_order);
     const fr_config *config = &g->at[0].config;
+    g->seed = config->top.seed;
     g->seeds = config->eval.seeds;
     g->folds = config->eval.folds > 0 ? config->eval.folds : 1;
     g->passes = g->seeds * g->folds;
@@ -122,38 +142,44 @@ static void group_close(group *g)
     free(g->at);
 }
 
-/* What theta, and through it the task heads, were last chosen by. */
+/* What was last chosen by, and made of it. */
 typedef struct choice {
     bool made;
-    fr_key key;
+    fr_key key, heads; /* of what theta is chosen by; of what task heads depend on beside it */
     double theta;
 } choice;
 
-/* theta and alpha, heads and s1, each made again only where this point asks for another. Out of fold, theta and alpha
- * come together; on dev, alpha waits for the mix. */
+/* theta and alpha, candidates, heads and s1, each made again only where this point asks for another. Out of fold, theta
+ * and alpha come together; on dev, alpha waits for the mix. */
 static fr_status prepare(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products,
                          choice *last)
 {
     const fr_config *config = products->config;
-    fr_key key = fr_key_make("choice", 1, config, "O", NULL, 0, NULL);
-    bool same = last->made && strcmp(key.hex, last->key.hex) == 0;
-    bool together = isnan(config->route.alpha) && config->route.choose_by == FR_CHOOSE_OUT_OF_FOLD;
+    /* What is chosen out of fold depends on the folds' heads too. */
+    bool out_of_fold = config->route.choose_by == FR_CHOOSE_OUT_OF_FOLD;
+    choice now = {.made = true,
+                  .key = fr_key_make("choice", 1, config, out_of_fold ? "O2K" : "O", NULL, 0, NULL),
+                  .heads = fr_key_make("heads", 1, config, "2K", NULL, 0, NULL)};
+    bool same = last->made && strcmp(now.key.hex, last->key.hex) == 0;
+    bool same_heads = last->made && strcmp(now.heads.hex, last->heads.hex) == 0;
+    last->made = false;
     products->alpha = config->route.alpha;
-    if (!same || together)
+    if (!same || (isnan(config->route.alpha) && out_of_fold))
         FR_TRY(fr_choose_theta(run, data, texts, products));
-    if (!last->made || products->theta != last->theta) {
-        last->made = false;
+    now.theta = products->theta;
+    if (!same_heads)
+        fr_tasks_candidates(&products->tasks, data, config->discover.coverage);
+    if (!same_heads || now.theta != last->theta) {
         free(products->assignment);
         free(products->probability);
         free(products->s2);
         products->assignment = NULL;
         products->probability = products->s2 = NULL;
         FR_TRY(fr_stage_heads(run, data, texts, products));
-        same = false;
     }
-    if (!same)
+    if (!same || !products->s1 || now.theta != last->theta)
         fr_stage_stage1(data, products);
-    *last = (choice){.made = true, .key = key, .theta = products->theta};
+    *last = now;
     return FR_OK;
 }
 
@@ -168,6 +194,40 @@ static void measure(member *m, int64_t pass, const fr_dataset *data, const fr_pr
     m->theta += products->theta;
     m->tasks += (double)products->tasks.T;
     fr_result_close(&dev);
+}
+
+/* Test prompts of the folds are pooled, then seeds averaged, as a run does; the rest is the mean over passes. */
+static fr_sweep_result result_of(const group *g, member *m, const fr_dataset *data, const char *hash)
+{
+    double passes = (double)g->passes;
+    fr_sweep_result result = {.done = true, .error = m->error, .seconds = m->seconds + g->shared / (double)g->count};
+    memcpy(result.hash, hash, sizeof result.hash);
+    if (m->error)
+        return result;
+    fr_result **runs = FR_NEW(fr_result *, g->passes), pooled;
+    for (int64_t p = 0; p < g->passes; p++)
+        runs[p] = &m->test[p];
+    fr_pool_passes(&pooled, runs, 1, g->seeds, g->folds, data);
+    result.dev_quality = m->dev / passes;
+    result.test_quality = pooled.quality;
+    result.test_quality_by_source = pooled.quality_by_source;
+    result.test_cost = pooled.cost;
+    result.tasks = round(m->tasks / passes);
+    result.alpha = m->alpha / passes;
+    result.theta = m->theta / passes;
+    fr_result_close(&pooled);
+    free(runs);
+    return result;
+}
+
+static fr_status write_member(const group *g, member *m, const fr_dataset *data)
+{
+    char hash[FR_HASH_CHARS];
+    m->config.top.seed = g->seed; /* a pass has its own */
+    fr_sweep_point_hash(hash, &m->config, g->inputs);
+    fr_sweep_result result = result_of(g, m, data, hash);
+    m->written = true;
+    return fr_sweep_result_write(g->folder, g->sweep, m->point, &result);
 }
 
 /* All members on one pass's data: the products once, then each member's choices, mix and figures. */
@@ -196,6 +256,8 @@ static fr_status one_pass(group *g, fr_run *run, const fr_dataset *data, int64_t
             measure(m, pass, data, &products);
         }
         m->seconds += fr_seconds() - began;
+        if (status == FR_OK && pass == g->passes - 1)
+            status = write_member(g, m, data);
     }
 done:
     fr_products_close(&products);
@@ -205,70 +267,31 @@ done:
 
 static fr_status all_passes(group *g, fr_run *run, const fr_dataset *data)
 {
-    int64_t seed = run->config->top.seed;
     fr_status status = FR_OK;
     for (int64_t p = 0; p < g->passes && status == FR_OK; p++) {
         fr_dataset mine = *data;
         mine.split = fr_alloc((size_t)data->N);
         memcpy(mine.split, data->split, (size_t)data->N);
         if (g->folds > 1)
-            fr_make_fold(&mine, p % g->folds, g->folds, (uint64_t)seed);
+            fr_make_fold(&mine, p % g->folds, g->folds, (uint64_t)g->seed);
         for (int64_t i = 0; i < g->count; i++)
-            g->at[i].config.top.seed = seed + p / g->folds;
+            g->at[i].config.top.seed = g->seed + p / g->folds;
         status = one_pass(g, run, &mine, p);
         free(mine.split);
     }
-    for (int64_t i = 0; i < g->count; i++)
-        g->at[i].config.top.seed = seed;
     return status;
 }
 
-/* Test prompts of the folds are pooled, then seeds averaged, as a run does; the rest is the mean over passes. */
-static fr_sweep_result result_of(const group *g, member *m, const fr_dataset *data, const char *hash)
-{
-    double passes = (double)g->passes;
-    fr_sweep_result result = {.done = true, .error = m->error, .seconds = m->seconds + g->shared / (double)g->count};
-    memcpy(result.hash, hash, sizeof result.hash);
-    if (m->error)
-        return result;
-    fr_result **runs = FR_NEW(fr_result *, g->passes), pooled;
-    for (int64_t p = 0; p < g->passes; p++)
-        runs[p] = &m->test[p];
-    fr_pool_passes(&pooled, runs, 1, g->seeds, g->folds, data);
-    result.dev_quality = m->dev / passes;
-    result.test_quality = pooled.quality;
-    result.test_quality_by_source = pooled.quality_by_source;
-    result.test_cost = pooled.cost;
-    result.tasks = round(m->tasks / passes);
-    result.alpha = m->alpha / passes;
-    result.theta = m->theta / passes;
-    fr_result_close(&pooled);
-    free(runs);
-    return result;
-}
-
-static fr_status write_members(const group *g, const fr_sweep *sweep, const fr_dataset *data, const char *folder,
-                               const char *inputs)
-{
-    for (int64_t i = 0; i < g->count; i++) {
-        char hash[FR_HASH_CHARS];
-        fr_sweep_point_hash(hash, &g->at[i].config, inputs);
-        fr_sweep_result result = result_of(g, &g->at[i], data, hash);
-        FR_TRY(fr_sweep_result_write(folder, sweep, g->at[i].point, &result));
-    }
-    return FR_OK;
-}
-
 /* Members that are finished in the folder leave the group. */
-static void drop_finished(group *g, const char *folder, const char *inputs)
+static void drop_finished(group *g)
 {
     int64_t left = 0;
     for (int64_t i = 0; i < g->count; i++) {
         member m = g->at[i];
         char hash[FR_HASH_CHARS];
         fr_sweep_result result;
-        fr_sweep_point_hash(hash, &m.config, inputs);
-        fr_sweep_result_read(&result, folder, m.point);
+        fr_sweep_point_hash(hash, &m.config, g->inputs);
+        fr_sweep_result_read(&result, g->folder, m.point);
         if (result.done && !result.error && strcmp(result.hash, hash) == 0) {
             free(m.test);
             fr_config_close(&m.config);
@@ -280,34 +303,42 @@ static void drop_finished(group *g, const char *folder, const char *inputs)
     g->count = left;
 }
 
+/* The rest, which did not come to its end. */
+static fr_status write_rest(group *g, int64_t *failed, const fr_dataset *data)
+{
+    *failed = 0;
+    for (int64_t i = 0; i < g->count; i++) {
+        if (!g->at[i].written)
+            FR_TRY(write_member(g, &g->at[i], data));
+        *failed += g->at[i].error != NULL;
+    }
+    return FR_OK;
+}
+
 fr_status fr_sweep_run_group(int64_t *failed, const fr_sweep *sweep, int64_t first, const char *folder,
                              const char *cache)
 {
     group g;
-    group_open(&g, sweep, first);
+    group_open(&g, sweep, first, folder);
     fr_run run = {.config = &g.at[0].config, .cache = cache, .variant = ""};
     fr_dataset data = {0};
-    char inputs[FR_HASH_CHARS] = "";
     fr_status status = fr_device_open(&run.device, run.config->top.device, (int)run.config->top.threads);
     if (status == FR_OK)
         status = fr_stage_data(&run, &data);
     if (status == FR_OK)
-        status = fr_sweep_input_hash(inputs, run.config, run.config->data.file[0] ? data.hash : NULL);
-    if (status == FR_OK) {
-        drop_finished(&g, folder, inputs);
-        run.config = g.count ? &g.at[0].config : NULL;
-    }
+        status = fr_sweep_input_hash(g.inputs, run.config, run.config->data.file[0] ? data.hash : NULL);
+    if (status == FR_OK)
+        drop_finished(&g);
+    run.config = &g.at[0].config;
     if (status == FR_OK && g.count > 0)
         status = all_passes(&g, &run, &data);
     if (status != FR_OK && status != FR_INTERRUPTED) {
         fail_all(&g);
         status = FR_OK;
     }
-    *failed = 0;
-    for (int64_t i = 0; i < g.count; i++)
-        *failed += g.at[i].error != NULL;
     if (status == FR_OK)
-        status = write_members(&g, sweep, &data, folder, inputs);
+        status = write_rest(&g, failed, &data);
+    fr_run_close(&run);
     fr_dataset_close(&data);
     if (run.device)
         fr_device_close(run.device);

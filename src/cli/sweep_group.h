@@ -1,4 +1,4 @@
-/* sweep_group.h - the points of a sweep that share all products of the stages. */
+/* sweep_group.h - the points of a sweep that share the products before task heads. */
 #ifndef FR_CLI_SWEEP_GROUP_H
 #define FR_CLI_SWEEP_GROUP_H
 

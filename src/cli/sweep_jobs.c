@@ -178,46 +178,50 @@ static fr_status start(job *j, const sweep_run *r, int64_t group)
     return status;
 }
 
+static void count_point(sweep_run *r)
+{
+    int64_t best = fr_sweep_choose(r->result, r->sweep->points);
+    if (best >= 0)
+        fr_progress_note(&r->progress, "best dev %.4f (point %lld)", r->result[best].dev_quality, (long long)best);
+    fr_progress_add(&r->progress, 1);
+}
+
+/* Takes what the job has written so far. */
+static void look(sweep_run *r, int64_t group)
+{
+    for (int64_t p = group; p < r->sweep->points; p++)
+        if (r->sweep->group[p] == group && !r->result[p].done) {
+            fr_sweep_result_read(&r->result[p], r->folder, p);
+            if (r->result[p].done)
+                count_point(r);
+        }
+}
+
 /* What a job left: its points' files; a point without one gets how the job ended as its error. */
 static fr_status finish(sweep_run *r, int64_t group, int state)
 {
-    fr_status status = FR_OK;
-    for (int64_t p = group; p < r->sweep->points && status == FR_OK; p++) {
+    look(r, group);
+    const char *how = WIFSIGNALED(state) ? "was ended by signal" : "ended with code";
+    int number = WIFSIGNALED(state) ? WTERMSIG(state) : WEXITSTATUS(state);
+    for (int64_t p = group; p < r->sweep->points; p++) {
         if (r->sweep->group[p] != group || r->result[p].done)
             continue;
-        fr_sweep_result_read(&r->result[p], r->folder, p);
-        if (!r->result[p].done) {
-            const char *how = WIFSIGNALED(state) ? "was ended by signal" : "ended with code";
-            int number = WIFSIGNALED(state) ? WTERMSIG(state) : WEXITSTATUS(state);
-            r->result[p] = (fr_sweep_result){
-                .done = true, .error = fr_format("its job %s %d; see logs/%05lld.log", how, number, (long long)group)};
-            memset(r->result[p].hash, '0', sizeof r->result[p].hash - 1);
-            status = fr_sweep_result_write(r->folder, r->sweep, p, &r->result[p]);
-        }
-        int64_t best = fr_sweep_choose(r->result, r->sweep->points);
-        if (best >= 0)
-            fr_progress_note(&r->progress, "best dev %.4f (point %lld)", r->result[best].dev_quality, (long long)best);
-        fr_progress_add(&r->progress, 1);
+        r->result[p] = (fr_sweep_result){
+            .done = true, .error = fr_format("its job %s %d; see logs/%05lld.log", how, number, (long long)group)};
+        memset(r->result[p].hash, '0', sizeof r->result[p].hash - 1);
+        FR_TRY(fr_sweep_result_write(r->folder, r->sweep, p, &r->result[p]));
+        count_point(r);
     }
-    return status;
+    return FR_OK;
 }
 
-/* A waiting group, if there is one that shares no early stages with a running one, so that nobody waits for a lock;
- * else the first that waits. -1: none waits. */
-static int64_t next_group(const sweep_run *r, const group_state *state, const job *jobs, int64_t count)
+/* The first group that waits; -1: none does. */
+static int64_t next_group(const sweep_run *r, const group_state *state)
 {
-    int64_t first = -1;
-    for (int64_t g = 0; g < r->sweep->points; g++) {
-        if (state[g] != WAITING)
-            continue;
-        first = first < 0 ? g : first;
-        bool alone = true;
-        for (int64_t j = 0; j < count; j++)
-            alone = alone && !(jobs[j].child && r->sweep->kin[jobs[j].group] == r->sweep->kin[g]);
-        if (alone)
+    for (int64_t g = 0; g < r->sweep->points; g++)
+        if (state[g] == WAITING)
             return g;
-    }
-    return first;
+    return -1;
 }
 
 /* Fills free places, then looks which jobs have ended. Returns how many are at work. */
@@ -232,7 +236,7 @@ static fr_status turn(sweep_run *r, group_state *state, job *jobs, int64_t count
             if (!stopping)
                 FR_TRY(finish(r, jobs[j].group, how));
         }
-        int64_t next = jobs[j].child || stopping ? -1 : next_group(r, state, jobs, count);
+        int64_t next = jobs[j].child || stopping ? -1 : next_group(r, state);
         if (next >= 0) {
             FR_TRY(start(&jobs[j], r, next));
             state[next] = RUNNING;
@@ -264,7 +268,14 @@ static fr_status run_jobs(sweep_run *r, int64_t count)
     fr_progress_begin(&r->progress, "sweep", "points", r->open);
     fr_status status = FR_OK;
     bool stopping = false;
+    double looked = fr_seconds();
     for (int64_t working = 1; working > 0;) {
+        if (fr_seconds() - looked > 1) {
+            for (int64_t j = 0; j < count; j++)
+                if (jobs[j].child)
+                    look(r, jobs[j].group);
+            looked = fr_seconds();
+        }
         fr_status now = turn(r, state, jobs, count, stopping, &working);
         if (now == FR_OK && fr_interrupt_wanted() && !stopping)
             now = fr_interrupted();

@@ -58,13 +58,13 @@ static bool only(const option *o, const char *letters)
     return o->stages[0] && strspn(o->stages, letters) == strlen(o->stages);
 }
 
-/* Index of the first point with the same values of all keys but those whose letters are all among `letters`. */
-static int64_t first_like(const fr_sweep *sweep, int64_t point, const char *letters)
+/* Index of the first point with the same values of all keys that make what stands before task heads. */
+static int64_t first_like(const fr_sweep *sweep, int64_t point)
 {
     for (int64_t p = 0; p < point; p++) {
         bool same = true;
         for (int64_t k = 0; k < sweep->keys && same; k++)
-            same = only(sweep->key[k], letters) ||
+            same = only(sweep->key[k], "RO2KB") ||
                    strcmp(sweep->value[p * sweep->keys + k], sweep->value[point * sweep->keys + k]) == 0;
         if (same)
             return p;
@@ -75,11 +75,8 @@ static int64_t first_like(const fr_sweep *sweep, int64_t point, const char *lett
 void fr_sweep_group(fr_sweep *sweep)
 {
     sweep->group = FR_NEW(int64_t, sweep->points);
-    sweep->kin = FR_NEW(int64_t, sweep->points);
-    for (int64_t p = 0; p < sweep->points; p++) {
-        sweep->group[p] = first_like(sweep, p, "RO");
-        sweep->kin[p] = first_like(sweep, p, "RO2KB");
-    }
+    for (int64_t p = 0; p < sweep->points; p++)
+        sweep->group[p] = first_like(sweep, p);
 }
 
 fr_status fr_sweep_write_plan(const fr_sweep *sweep, const char *folder, char **plan)

@@ -510,7 +510,6 @@ void fr_sweep_close(fr_sweep *sweep)
     free(sweep->value);
     free(sweep->key);
     free(sweep->group);
-    free(sweep->kin);
     free(sweep->path);
     free(sweep->base_path);
     free(sweep->name);

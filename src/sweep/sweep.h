@@ -9,8 +9,9 @@
  *
  * A random point depends on seed, its number and the key's name alone: the first 20 points of 50 are those of 20.
  *
- * Points that differ in nothing but keys that only route (options.def: letters R and O, no other) share all products
- * of the stages; they are a group, which is made once. */
+ * Points that differ in nothing but keys that route or make task heads (options.def: letters R, O, 2, K and B, no
+ * other) share tasks, classifier, stage-1 scores and phase 1; they are a group, for which these are made once.
+ */
 #ifndef FR_SWEEP_SWEEP_H
 #define FR_SWEEP_SWEEP_H
 
@@ -39,15 +40,14 @@ typedef struct fr_sweep {
     int64_t keys, points;
     const option **key; /* (keys) */
     char **value;       /* (points, keys) as YAML */
-    int64_t *group;     /* (points) the first point with the same products */
-    int64_t *kin;       /* (points) the first point that shares the stages before task heads */
+    int64_t *group;     /* (points) the first point with the same products before task heads */
 } fr_sweep;
 
 /* Reads and checks everything before anything runs: FR_USAGE with file and line. sets: KEY=VALUE as given to --set. */
 FR_NODISCARD fr_status fr_sweep_read(fr_sweep *sweep, const char *path, const char *const *sets, int64_t count);
 void fr_sweep_close(fr_sweep *sweep); /* accepts an all-zero struct */
 
-/* Fills group and kin. */
+/* Fills group. */
 void fr_sweep_group(fr_sweep *sweep);
 
 /* The config of a point; close it. */
