@@ -354,6 +354,36 @@ static void sweep(void **state)
     free(into);
 }
 
+/* Random points have values of their own: dots, no line through them, and no table of two keys. */
+static void random_sweep(void **state)
+{
+    (void)state;
+    char *into = fr_path_join(test_folder(), "random"), *path = fr_path_join(into, "sweep.json"), *text;
+    json_t *points = json_array();
+    assert_ok(fr_make_folders(into));
+    for (int p = 0; p < 6; p++)
+        json_array_append_new(points, json_pack("{s:i, s:{s:f, s:f}, s:f, s:f, s:f}", "index", p, "values", "a.b",
+                                                .1 + .13 * p * p, "c.d", .9 - .1 * p, "dev_quality", .5 + .01 * p,
+                                                "test_quality", .5, "test_cost", .001));
+    assert_ok(fr_json_write(
+        path, json_pack("{s:i, s:[s, s], s:o, s:n}", "schema", 1, "keys", "a.b", "c.d", "points", points, "chosen")));
+    text = report(into, "");
+    balanced(text);
+    assert_int_equal(count(text, "Dev quality</h3>"), 0);
+    assert_int_equal(count(text, "class=\"tag\">chosen"), 0);
+    HAS_ALL(text, "<tr><th>5</th><td class=\"n\">3.35</td><td class=\"n\">0.4</td><td class=\"n\">0.5500</td>");
+    if (system("gnuplot --version > /dev/null 2>&1") == 0) {
+        char *script_path = fr_path_join(into, "figures/sweep-curve-1.gp"), *script = read_page(script_path);
+        assert_int_equal(count(script, "linespoints"), 0);
+        assert_int_equal(count(script, "with points pointtype 7"), 2);
+        free(script_path);
+        free(script);
+    }
+    free(text);
+    free(path);
+    free(into);
+}
+
 /* No cost known, no cards, no config, no gnuplot: the tables stand alone. */
 static void bare(void **state)
 {
@@ -425,6 +455,7 @@ int main(void)
         cmocka_unit_test(many_routers),
         cmocka_unit_test(comparison),
         cmocka_unit_test(sweep),
+        cmocka_unit_test(random_sweep),
         cmocka_unit_test(bare),
         cmocka_unit_test(errors),
     };

@@ -110,13 +110,19 @@ static void heat_maps(fr_buffer *page, const report_sweep *sweep)
 
 static void figures(fr_buffer *page, const report_run *run, const report_sweep *sweep)
 {
-    static const char legend[] =
+    static const char lines[] =
         "<ul class=\"legend\"><li><i class=\"ring\"></i>all points, dev</li><li><i style=\"border-color:#4477aa\"></i>"
         "best on dev, dev</li><li><i style=\"border-color:#ee7733\"></i>the same, test</li></ul>";
+    static const char dots[] = "<ul class=\"legend\"><li><i class=\"dot\" style=\"background:#4477aa\"></i>dev</li>"
+                               "<li><i class=\"dot\" style=\"background:#ee7733\"></i>test</li></ul>";
     fr_buffer_addf(page, "<div class=\"pair\">");
-    for (size_t k = 0; k < sweep->keys && k < MOST_CURVES; k++)
+    for (size_t k = 0; k < sweep->keys && k < MOST_CURVES; k++) {
+        bool scattered = fr_report_sweep_scattered(sweep, &sweep->key[k]);
         fr_figure_add(page, fr_report_sweep_curve(run, sweep, k), sweep->key[k].name,
-                      "Of all points with a value the best on dev, with its quality on dev and on test.", legend);
+                      scattered ? "Every point, by its value of this key."
+                                : "Of all points with a value the best on dev, with its quality on dev and on test.",
+                      scattered ? dots : lines);
+    }
     fr_figure_add(page, fr_report_sweep_costs(run, sweep), "Cost and quality",
                   "Every point on the test prompts; ringed: the one chosen on dev.", NULL);
     fr_buffer_addf(page, "</div>\n");

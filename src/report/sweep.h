@@ -36,6 +36,9 @@ int64_t fr_report_sweep_level(const sweep_point *point, const sweep_key *key);
 const sweep_point *fr_report_sweep_best(const report_sweep *sweep, const sweep_key *a, size_t level_a,
                                         const sweep_key *b, size_t level_b);
 
+/* Whether nearly every point has a value of its own, as random ones do: a line through them would say nothing. */
+bool fr_report_sweep_scattered(const report_sweep *sweep, const sweep_key *key);
+
 char *fr_report_value_text(const json_t *value); /* malloc'd */
 
 /* Figures: quality over a key's values; quality and cost of all points. */

@@ -63,6 +63,7 @@ char *fr_report_sweep_curve(const report_run *run, const report_sweep *sweep, si
 {
     const sweep_key *key = &sweep->key[number];
     fr_buffer script = {0};
+    bool scattered = fr_report_sweep_scattered(sweep, key);
     if (key->levels < 2 || (!key->numeric && key->levels > 8))
         return NULL;
     fr_figure_entries(&script, 3);
@@ -91,11 +92,16 @@ char *fr_report_sweep_curve(const report_run *run, const report_sweep *sweep, si
     }
     fr_buffer_addf(&script, "EOD\n");
     x_axis(&script, key);
-    fr_buffer_addf(&script, "set offsets 0, 0, graph .06, graph .06\n"
-                            "plot $all with points pointtype 6 pointsize .4 linecolor rgb '#888888' title 'all points, "
-                            "dev', $best using 1:2 with linespoints linecolor rgb '#4477aa' linewidth 2 pointtype 7 "
-                            "pointsize .5 title 'best on dev, dev', $best using 1:3 with linespoints linecolor rgb "
-                            "'#ee7733' linewidth 2 pointtype 7 pointsize .5 title 'the same, test'\n");
+    fr_buffer_addf(&script, "set offsets 0, 0, graph .06, graph .06\nplot ");
+    if (!scattered)
+        fr_buffer_addf(&script, "$all with points pointtype 6 pointsize .4 linecolor rgb '#888888' title 'all points, "
+                                "dev', ");
+    const char *how =
+        scattered ? "points pointtype 7 pointsize .5" : "linespoints linewidth 2 pointtype 7 pointsize .5";
+    fr_buffer_addf(&script,
+                   "$best using 1:2 with %s linecolor rgb '#4477aa' title '%s', $best using 1:3 with %s linecolor rgb "
+                   "'#ee7733' title '%s'\n",
+                   how, scattered ? "dev" : "best on dev, dev", how, scattered ? "test" : "the same, test");
     char *name = fr_format("sweep-curve-%zu", number + 1),
          *svg = fr_report_draw(run, &script, name, "Quality over a key of the sweep");
     free(name);

@@ -119,3 +119,8 @@ const sweep_point *fr_report_sweep_best(const report_sweep *sweep, const sweep_k
             return &sweep->point[p];
     return NULL;
 }
+
+bool fr_report_sweep_scattered(const report_sweep *sweep, const sweep_key *key)
+{
+    return key->levels > 4 && 3 * key->levels > 2 * sweep->points && sweep->keys > 1;
+}
