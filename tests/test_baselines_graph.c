@@ -138,6 +138,8 @@ static void test_sample_loss(void **state)
     for (int64_t step = 0; step < 200; step++) {
         draw.step = step;
         assert_close(fr_routerdc_sample_loss(d, flat, pairs, 4, 2, draw), log(3), 1e-14);
+        assert_close(d[2], 1 / 12.0, 1e-14);
+        assert_close(d[3], 1 / 12.0, 1e-14);
         assert_close(fr_routerdc_sample_loss(d, flat, pairs, 4, 1, draw), log(2), 1e-14);
         third += d[2] > 0;
     }
