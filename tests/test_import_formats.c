@@ -383,6 +383,11 @@ static void map_bad(void **state)
     put("c.csv", "a\n");
     assert_fails(import_with(&data, "c.csv", "table", NULL, (const char *[]){"data.map=prompt=p", NULL}), FR_USAGE,
                  "c.csv: data.map goes with JSON Lines");
+    assert_fails(import_with(&data, "b.jsonl", "routerdc", NULL, (const char *[]){"data.map=prompt=p", NULL}), FR_USAGE,
+                 "data.map goes with data.format table, not with routerdc");
+    put("d.jsonl", "{\"question\":\"q\",\"scores\":{\"a\":1}}\n"); /* a layout that auto knows, but the map says more */
+    assert_fails(import_with(&data, "d.jsonl", "auto", NULL, (const char *[]){"data.map=prompt=p", NULL}), FR_FAILED,
+                 "d.jsonl:1: prompt: the path p leads nowhere");
 }
 
 /* ---- what is wrong ---- */

@@ -275,6 +275,11 @@ static fr_status choose(const fr_importer **chosen, const char *path, const fr_c
     for (const fr_importer *const *i = fr_importers; *i && !*chosen; i++)
         if (strlen((*i)->name) == (size_t)length && strncmp((*i)->name, name, (size_t)length) == 0)
             *chosen = *i;
+    if (config->data.map.count && *chosen && *chosen != &fr_importer_table)
+        return fr_fail(FR_USAGE, "data.map goes with data.format table, not with %s, whose layout is fixed",
+                       (*chosen)->name);
+    if (config->data.map.count)
+        *chosen = &fr_importer_table;
     if (*chosen)
         return FR_OK;
     FR_TRY(fr_importer_see(chosen, path));

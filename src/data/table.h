@@ -120,6 +120,8 @@ typedef struct fr_importer {
     bool loose;                           /* fr_table.loose */
 } fr_importer;
 
+extern const fr_importer fr_importer_table; /* our own; the only one that data.map goes with */
+
 /* The importer whose layout the path has. */
 FR_NODISCARD fr_status fr_importer_see(const fr_importer **importer, const char *path);
 
