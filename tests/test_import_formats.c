@@ -506,6 +506,27 @@ static void unknown_model(void **state)
                      "model \"cat.v2\" is not in list.json; nearest there: \"ant-7b\"");
 }
 
+/* Our own tables stay ours, whatever else stands in them. */
+static void own(void **state)
+{
+    (void)state;
+    fr_dataset data;
+    put("own.jsonl",
+        "{\"id\":\"1\",\"prompt\":\"p\",\"quality\":{\"a\":1,\"b\":0},\"global_index\":1,\"model_name\":\"x\","
+        "\"performance\":2,\"question\":\"q\",\"scores\":{}}\n"
+        "{\"id\":\"2\",\"prompt\":\"q\",\"quality\":{\"a\":1,\"b\":0}}\n"
+        "{\"id\":\"3\",\"prompt\":\"r\",\"quality\":{\"a\":1,\"b\":0}}\n");
+    assert_ok(import(&data, "own.jsonl", "auto"));
+    assert_string_equal(data.id[0], "1");
+    fr_dataset_close(&data);
+    put("own.csv",
+        "prompt_id,label,prompt,model,quality,model_name,performance\n1,,p,a,1,,\n1,,p,b,1,,\n2,,q,a,0,,\n3,,r,a,1,,\n"
+        "2,,q,b,1,,\n3,,r,b,1,,\n");
+    assert_ok(import(&data, "own.csv", "auto"));
+    assert_string_equal(data.model[1], "b");
+    fr_dataset_close(&data);
+}
+
 /* Every importer's name is a choice of data.format, and the other way round. */
 static void names(void **state)
 {
@@ -527,7 +548,8 @@ int main(void)
         cmocka_unit_test(embedllm),      cmocka_unit_test(routereval),
         cmocka_unit_test(routerarena),   cmocka_unit_test(map),
         cmocka_unit_test(map_bad),       cmocka_unit_test(bad),
-        cmocka_unit_test(unknown_model), cmocka_unit_test(names),
+        cmocka_unit_test(unknown_model), cmocka_unit_test(own),
+        cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

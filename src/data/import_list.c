@@ -10,7 +10,14 @@
 #include <string.h>
 
 #define IMPORTERS(X)                                                                                                   \
-    X(routerbench) X(embedllm) X(routereval) X(routerarena) X(llmrouterbench) X(llmrouter) X(routerdc) X(table)
+    X(table)                                                                                                           \
+    X(routerbench)                                                                                                     \
+    X(embedllm)                                                                                                        \
+    X(routereval)                                                                                                      \
+    X(routerarena)                                                                                                     \
+    X(llmrouterbench)                                                                                                  \
+    X(llmrouter)                                                                                                       \
+    X(routerdc)
 
 #define DECLARE(name) extern const fr_importer fr_importer_##name;
 #define ENTRY(name) &fr_importer_##name,
@@ -98,11 +105,12 @@ static fr_status ask(const fr_importer **importer, const fr_look *look)
             *importer = *i;
             return FR_OK;
         }
-    return look->folder ? fr_fail(FR_FAILED, "%s: no known layout in this folder; data.format can name one", look->path)
-                        : fr_fail(FR_FAILED,
-                                  "%s: its content has no layout that is known; data.format can name one, or want our "
-                                  "own table in a file that ends in .jsonl or .csv",
-                                  look->path);
+    if (look->folder)
+        return fr_fail(FR_FAILED, "%s: no known layout in this folder; data.format can name one", look->path);
+    if (strcmp(look->ending, ".json") == 0)
+        return fr_fail(FR_FAILED, "%s: its content has no layout that is known; data.format can name one", look->path);
+    *importer = &fr_importer_table; /* whose errors say what is missing */
+    return FR_OK;
 }
 
 fr_status fr_importer_see(const fr_importer **importer, const char *path)

@@ -1,11 +1,14 @@
 /* import_table.c - our own layout: JSON Lines (import_jsonl.c) or long CSV (import_csv.c), by the file's ending. */
 #include "long.h"
 
-#include <string.h>
-
+/* What we cannot do without, so that other keys and columns do not make it another layout. */
 static bool matches(const fr_look *look)
 {
-    return !look->folder && (strcmp(look->ending, ".jsonl") == 0 || strcmp(look->ending, ".csv") == 0);
+    if (look->folder)
+        return false;
+    return (fr_look_key(look, "id") && fr_look_key(look, "prompt") && fr_look_key(look, "quality")) ||
+           (fr_look_column(look, "prompt_id") && fr_look_column(look, "prompt") && fr_look_column(look, "model") &&
+            fr_look_column(look, "quality"));
 }
 
 static fr_status read_table(fr_table *table)
