@@ -19,7 +19,7 @@ static int set_up(void **state)
 static void little(fr_buffer *out, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        fr_buffer_add(out, &(unsigned char){(unsigned char)(value >> 8 * i)}, 1);
+        fr_buffer_add(out, &(unsigned char){(unsigned char)(i < 8 ? value >> 8 * i : 0)}, 1);
 }
 
 /* What a member says of itself, where it is not the truth. */
