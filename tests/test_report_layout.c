@@ -151,6 +151,40 @@ static void fits(void **state)
     }
 }
 
+/* The page's own script, on cards of sizes 40 and 39. */
+static void cards_are_searched_and_sorted(void **state)
+{
+    (void)state;
+    static const char *const work =
+        "<pre id=\"seen\"></pre><script>onload=function(){var d=document.querySelector('iframe').contentDocument,"
+        "box=d.querySelector('.tasks'),search=box.querySelector('input'),order=box.querySelector('select'),out='';"
+        "function say(){var cards=[].slice.call(box.querySelectorAll('details'));out+='{'+cards.filter(function(c){"
+        "return !c.hidden}).map(function(c){return c.getAttribute('data-id')}).join(' ')+'}'}"
+        "say();order.value='size';order.onchange();say();search.value='39 PROMPTS';search.oninput();say();"
+        "search.value='nowhere';search.oninput();say();search.value='';search.oninput();order.value='-size';"
+        "order.onchange();say();document.getElementById('seen').textContent='SEEN '+out+box.querySelector('output')"
+        ".textContent}</script>";
+    char *base = fr_path_join(test_folder(), "cards"), *path = fr_path_join(base, "window.html"),
+         *profile = fr_path_join(base, "profile");
+    fr_buffer window = {0};
+    assert_ok(fr_make_folders(base));
+    write_run(base, .001, 0);
+    char *page = report(base, "");
+    fr_buffer_addf(&window, "<!DOCTYPE html><meta charset=\"utf-8\">%s", work);
+    add_window(&window, page, LAPTOP, "");
+    assert_ok(fr_file_write(path, window.data, window.bytes));
+    char *document = browse(path, profile);
+    fr_buffer_close(&window);
+    free(page);
+    free(base);
+    free(path);
+    free(profile);
+    if (!document)
+        skip();
+    assert_non_null(strstr(document, ">SEEN {0 1}{1 0}{1}{}{0 1}2 of 2<"));
+    free(document);
+}
+
 /* Planted faults are seen, behind a tab as well. */
 static void faults_are_seen(void **state)
 {
@@ -177,6 +211,7 @@ static void faults_are_seen(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fits), cmocka_unit_test(faults_are_seen)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fits), cmocka_unit_test(cards_are_searched_and_sorted),
+                                       cmocka_unit_test(faults_are_seen)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
