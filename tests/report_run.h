@@ -165,6 +165,9 @@ static inline void write_rich_run(const char *into, double cost, int extra)
         json_object_set_new(json_array_get(tasks, t), "cohesion_outside", json_real(.1 + .1 * (double)t));
     assert_ok(fr_json_write(cards_path, cards));
     free(path);
+    path = fr_path_join(into, "environment.json");
+    assert_ok(fr_json_write(path, json_pack("{s:s, s:i, s:{s:b}}", "system", EVIL, "threads", 3, "more", "x", 1)));
+    free(path);
     free(cards_path);
 }
 

@@ -220,7 +220,8 @@ static void rich(void **state)
             "<tr><th>full</th><td class=\"n top\">0.6500</td><td class=\"n top\">0.6600</td>", "-0.125", "0.675",
             "What the columns mean");
     HAS_ALL(text, ">Calibration and classifier</h2>", "0.8123", "0.0654 of quality", "0.0321 of quality");
-    HAS_ALL(text, "0.6100 mean weight of edges inside", "data-size=\"40\"", "Wall time of the routers");
+    HAS_ALL(text, "0.6100 mean weight of edges inside", "data-size=\"40\"", "Environment</h3>",
+            "<dt>threads</dt><dd>3</dd>", "{&quot;x&quot;:true}", "Wall time of the routers");
     if (system("gnuplot --version > /dev/null 2>&1") == 0) {
         static const char *const names[] = {"curves",       "curves-zoom", "ablations",  "recall",  "calibration",
                                             "strong-calls", "task-sizes",  "candidates", "cohesion"};

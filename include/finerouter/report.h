@@ -12,7 +12,8 @@ extern "C" {
 #endif
 
 /* Writes <folder>/report.html from the files of a run folder: metrics.json, and where they are there cards.json (task
- * explorer, see fr_cards_write) and config.yaml; or from a sweep's sweep.json. title "" or NULL: the folder's name.
+ * explorer, see fr_cards_write), environment.json and config.yaml; or from a sweep's sweep.json. title "" or NULL: the
+ * folder's name.
  *
  * Figures by gnuplot (no display needed; scripts, SVG and PDF are kept under figures/ beside the page): cost-quality
  * curves with the single models as points, recall, calibration, ablations, tasks, sweeps. Without gnuplot on the

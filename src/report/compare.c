@@ -177,7 +177,8 @@ static void headline(fr_buffer *page, const report_run *runs, size_t count, cons
                    "</div>\n");
 }
 
-/* One row of points a router: the quality above the best single model of the same run. */
+/* One row of points a router, each run's a little below the last one's, so that equal ones do not hide each other: the
+ * quality above the best single model of the same run. */
 static char *figure(const report_run *all, const report_run *runs, size_t count, const compared *list, size_t routers,
                     fr_buffer *legend)
 {
@@ -211,7 +212,8 @@ static char *figure(const report_run *all, const report_run *runs, size_t count,
             double above = fr_report_number(router_of(&runs[r], list[i].name), "quality") -
                            fr_report_number(runs[r].metrics, "reference/best_single_quality");
             if (!isnan(above)) {
-                fr_buffer_addf(&script, "%.9g %zu\n", above, rows - row);
+                fr_buffer_addf(&script, "%.9g %.3f\n", above,
+                               (double)(rows - row) + .25 - .5 * (double)(r + 1) / (double)(count + 1));
                 least = fmin(least, above), most = fmax(most, above);
                 drawn++;
             }

@@ -78,6 +78,22 @@ static void router_times(fr_buffer *page, const report_run *run)
     times(page, list, count, "Wall time of the routers' scores, training included", "Router");
 }
 
+static void environment(fr_buffer *page, const report_run *run)
+{
+    const char *name;
+    json_t *value;
+    if (json_object_size(run->environment) == 0)
+        return;
+    fr_buffer_addf(page, "<div class=\"card\"><h3>Environment</h3><dl>");
+    json_object_foreach(run->environment, name, value)
+    {
+        char *text = fr_report_value_text(value);
+        fr_html_add(page, "<dt>%s</dt><dd>%s</dd>", name, text);
+        free(text);
+    }
+    fr_buffer_addf(page, "</dl></div>\n");
+}
+
 static void configuration(fr_buffer *page, const report_run *run)
 {
     if (run->config)
@@ -88,10 +104,11 @@ static void configuration(fr_buffer *page, const report_run *run)
 
 void fr_report_facts(fr_buffer *page, report_run *run)
 {
-    if (!run->metrics && !run->config)
+    if (!run->metrics && !run->config && !run->environment)
         return;
     fr_report_section(page, run, "run", "Run");
     if (!run->metrics) {
+        environment(page, run);
         configuration(page, run);
         return;
     }
@@ -113,6 +130,7 @@ void fr_report_facts(fr_buffer *page, report_run *run)
     number(page, run, "Mix alpha", "%.3g", "alpha");
     number(page, run, "Tolerance", "%.3g", "tolerance");
     fr_buffer_addf(page, "</dl></div>\n");
+    environment(page, run);
     stage_times(page, run);
     router_times(page, run);
     fr_buffer_addf(page, "</div>\n");

@@ -46,7 +46,19 @@ const char *fr_report_text(const json_t *object, const char *path)
     return json_is_string(value) ? json_string_value(value) : "";
 }
 
-static fr_status read_json(json_t **json, const char *folder, const char *name, int schema, const char *wanted)
+char *fr_report_value_text(const json_t *value)
+{
+    if (json_is_string(value))
+        return fr_strdup(json_string_value(value));
+    if (json_is_number(value))
+        return fr_format("%.6g", json_number_value(value));
+    char *dumped = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL,
+         *text = fr_strdup(dumped ? dumped : "");
+    free(dumped);
+    return text;
+}
+
+static fr_status load_json(json_t **json, const char *folder, const char *name)
 {
     char *path = fr_path_join(folder, name), *text = NULL;
     size_t bytes;
@@ -54,15 +66,20 @@ static fr_status read_json(json_t **json, const char *folder, const char *name, 
     fr_status status = fr_file_read(&text, &bytes, path, 0);
     if (status == FR_OK && !(*json = json_loadb(text, bytes, 0, &error)))
         status = fr_fail(FR_FAILED, "%s:%d: is no valid JSON: %s", path, error.line, error.text);
-    if (status == FR_OK) {
-        double found = fr_report_number(*json, "schema");
-        if (!(found >= 1 && found <= schema) || !fr_report_find(*json, wanted))
-            status = fr_fail(FR_FAILED, "%s: is no file of a run: want schema 1%s and \"%s\"", path,
-                             schema > 1 ? " or 2" : "", wanted);
-    }
     free(text);
     free(path);
     return status;
+}
+
+/* newest: the last schema that is known; older ones lack only what is shown where it is there. */
+static fr_status read_json(json_t **json, const char *folder, const char *name, int newest, const char *wanted)
+{
+    FR_TRY(load_json(json, folder, name));
+    double schema = fr_report_number(*json, "schema");
+    if (schema >= 1 && schema <= newest && fr_report_find(*json, wanted))
+        return FR_OK;
+    return fr_fail(FR_FAILED, "%s/%s: is no file of a run: want schema 1%s and \"%s\"", folder, name,
+                   newest > 1 ? " or 2" : "", wanted);
 }
 
 static bool has(const report_run *run, const char *name)
@@ -83,6 +100,8 @@ static fr_status run_read(report_run *run)
         FR_TRY(read_json(&run->metrics, run->folder, "metrics.json", 2, "routers"));
     if (run->metrics && has(run, "cards.json"))
         FR_TRY(read_json(&run->cards, run->folder, "cards.json", 1, "tasks"));
+    if (has(run, "environment.json"))
+        FR_TRY(load_json(&run->environment, run->folder, "environment.json"));
     if (has(run, "config.yaml")) {
         char *config = fr_path_join(run->folder, "config.yaml");
         fr_status status = fr_file_read(&run->config, &bytes, config, 0);
@@ -97,6 +116,7 @@ static void run_close(report_run *run)
     json_decref(run->metrics);
     json_decref(run->cards);
     json_decref(run->sweep);
+    json_decref(run->environment);
     free(run->config);
     fr_buffer_close(&run->nav);
 }

@@ -13,6 +13,7 @@ typedef struct report_run {
     json_t *metrics;           /* metrics.json; NULL: a sweep alone */
     json_t *cards;             /* cards.json, or NULL */
     json_t *sweep;             /* sweep.json, or NULL */
+    json_t *environment;       /* environment.json, or NULL */
     char *config;              /* config.yaml, or NULL */
     bool drawing;              /* gnuplot is there */
     const char *beside;        /* folder of the page: its figures/ takes the pictures */
@@ -26,6 +27,8 @@ double fr_report_number(const json_t *object, const char *path);
 const char *fr_report_text(const json_t *object, const char *path);
 /* What is there, NULL for nothing. */
 json_t *fr_report_find(const json_t *object, const char *path);
+/* Any value as a text; malloc'd. */
+char *fr_report_value_text(const json_t *value);
 /* A number of an object's member, whose name may hold anything. */
 double fr_report_member(const json_t *object, const char *name);
 

@@ -39,8 +39,6 @@ const sweep_point *fr_report_sweep_best(const report_sweep *sweep, const sweep_k
 /* Whether nearly every point has a value of its own, as random ones do: a line through them would say nothing. */
 bool fr_report_sweep_scattered(const report_sweep *sweep, const sweep_key *key);
 
-char *fr_report_value_text(const json_t *value); /* malloc'd */
-
 /* Figures: quality over a key's values; quality and cost of all points. */
 char *fr_report_sweep_curve(const report_run *run, const report_sweep *sweep, size_t key);
 char *fr_report_sweep_costs(const report_run *run, const report_sweep *sweep);

@@ -112,6 +112,7 @@ char *fr_report_sweep_costs(const report_run *run, const report_sweep *sweep)
 {
     fr_buffer script = {0};
     size_t points = 0;
+    double least = INFINITY, most = -INFINITY;
     fr_figure_entries(&script, 2);
     fr_figure_begin(&script, plot, "cost (USD per 1,000 test prompts)", "quality (mean score, test)");
     fr_buffer_addf(&script, "$points << EOD\n");
@@ -121,6 +122,7 @@ char *fr_report_sweep_costs(const report_run *run, const report_sweep *sweep)
         if (isnan(cost) || isnan(sweep->point[p].test))
             continue;
         fr_buffer_addf(&script, "%.9g %.9g\n", 1000 * cost, sweep->point[p].test);
+        least = fmin(least, 1000 * cost), most = fmax(most, 1000 * cost);
         chosen = sweep->point[p].index == sweep->chosen ? &sweep->point[p] : chosen;
         points++;
     }
@@ -128,9 +130,10 @@ char *fr_report_sweep_costs(const report_run *run, const report_sweep *sweep)
         fr_buffer_close(&script);
         return NULL;
     }
-    fr_buffer_addf(&script, "EOD\nset offsets graph .06, graph .06, graph .06, graph .06\n"
-                            "set format x '%%.3g'\nplot $points with points pointtype 7 pointsize .5 linecolor rgb "
-                            "'#4477aa' title 'points'");
+    fr_buffer_addf(&script, "EOD\nset offsets graph .06, graph .06, graph .06, graph .06\nset format x '%%.4g'\n");
+    if (most > least)
+        fr_buffer_addf(&script, "set xtics %.9g\n", fr_figure_step(most - least));
+    fr_buffer_addf(&script, "plot $points with points pointtype 7 pointsize .5 linecolor rgb '#4477aa' title 'points'");
     if (chosen)
         fr_buffer_addf(
             &script,

@@ -5,18 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *fr_report_value_text(const json_t *value)
-{
-    if (json_is_string(value))
-        return fr_strdup(json_string_value(value));
-    if (json_is_number(value))
-        return fr_format("%.6g", json_number_value(value));
-    char *dumped = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL,
-         *text = fr_strdup(dumped ? dumped : "");
-    free(dumped);
-    return text;
-}
-
 static int by_dev(const void *a, const void *b)
 {
     const sweep_point *x = a, *y = b;
