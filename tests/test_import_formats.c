@@ -116,6 +116,11 @@ static void check_sources(const fr_dataset *data, const char *id_format, const c
     }
 }
 
+static void put(const char *name, const char *text)
+{
+    assert_ok(fr_file_write(name, text, strlen(text)));
+}
+
 static void routerbench(void **state)
 {
     (void)state;
@@ -169,9 +174,30 @@ static void llmrouterbench(void **state)
     fr_dataset_close(&data);
 }
 
-static void put(const char *name, const char *text)
+#define RECORD(i, p, s) "{\"index\":" i ",\"prompt\":\"" p "\",\"score\":" s "}"
+#define RESULT(m, records) "{\"dataset_name\":\"d\",\"split\":\"s\",\"model_name\":\"" m "\",\"records\":[" records "]}"
+
+/* Models that were asked differently under one index. */
+static void llmrouterbench_prompts(void **state)
 {
-    assert_ok(fr_file_write(name, text, strlen(text)));
+    (void)state;
+    fr_dataset data;
+    assert_int_equal(mkdir("bench", 0700), 0);
+    put("bench/a.json", RESULT("a", RECORD("1", "p", "1") "," RECORD("2", "q", "1") "," RECORD("3", "r", "1")));
+    put("bench/b.json", RESULT("b", RECORD("1", "p", "0") "," RECORD("2", "Q", "0") "," RECORD("3", "r", "0")));
+    put("bench/c.json", RESULT("c", RECORD("1", "p", "0") "," RECORD("2", "Q", "1") "," RECORD("3", "r", "0")));
+    put("bench/d.json", RESULT("d", RECORD("1", "p", "0") "," RECORD("2", "qq", "1") "," RECORD("3", "r", "0")));
+    assert_ok(import_with(&data, "bench", "auto", NULL, (const char *[]){"data.dev_share=0.25", NULL}));
+    assert_int_equal(data.N, 5);
+    int64_t q = row_of(&data, "d/s/2"), other = row_of(&data, "d/s/2#2"), third = row_of(&data, "d/s/2#3");
+    assert_string_equal(data.text[q], "q");
+    assert_string_equal(data.text[other], "Q");
+    assert_string_equal(data.text[third], "qq");
+    assert_close(data.quality[q * 4], 1, 0);
+    assert_true(isnan(data.quality[q * 4 + 1]));
+    assert_close(data.quality[other * 4 + 1], 0, 0);
+    assert_close(data.quality[other * 4 + 2], 1, 0);
+    fr_dataset_close(&data);
 }
 
 static void llmrouter(void **state)
@@ -543,12 +569,19 @@ static void names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(routerbench),   cmocka_unit_test(llmrouterbench),
-        cmocka_unit_test(llmrouter),     cmocka_unit_test(routerdc),
-        cmocka_unit_test(embedllm),      cmocka_unit_test(routereval),
-        cmocka_unit_test(routerarena),   cmocka_unit_test(map),
-        cmocka_unit_test(map_bad),       cmocka_unit_test(bad),
-        cmocka_unit_test(unknown_model), cmocka_unit_test(own),
+        cmocka_unit_test(routerbench),
+        cmocka_unit_test(llmrouterbench),
+        cmocka_unit_test(llmrouterbench_prompts),
+        cmocka_unit_test(llmrouter),
+        cmocka_unit_test(routerdc),
+        cmocka_unit_test(embedllm),
+        cmocka_unit_test(routereval),
+        cmocka_unit_test(routerarena),
+        cmocka_unit_test(map),
+        cmocka_unit_test(map_bad),
+        cmocka_unit_test(bad),
+        cmocka_unit_test(unknown_model),
+        cmocka_unit_test(own),
         cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -27,7 +27,22 @@ static bool matches(const fr_look *look)
 /* What the records of a file share; texts live as long as the file's JSON. */
 typedef struct bench_file {
     const char *dataset, *split, *model;
+    int64_t *others; /* counts records whose prompt is not the one that their index had before */
 } bench_file;
+
+/* "dataset/split/index", with "#2" and so on behind it where that is the id of another text; malloc'd. */
+static char *id_of(const fr_table *table, const bench_file *bench, const char *index, const char *text)
+{
+    char *id = fr_format("%s/%s/%s", bench->dataset, bench->split, index);
+    for (int64_t n = 2;; n++) {
+        int64_t row = fr_names_find(&table->ids, id);
+        if (row < 0 || strcmp(table->row[row].text, text) == 0)
+            return id;
+        *bench->others += n == 2;
+        free(id);
+        id = fr_format("%s/%s/%s#%lld", bench->dataset, bench->split, index, (long long)n);
+    }
+}
 
 /* A text of the file, else the folder `up` levels above it. */
 static fr_status name_of(const fr_table *table, const json_t *file, const char *key, int up, const char **name)
@@ -80,7 +95,7 @@ static fr_status add_record(fr_table *table, json_t *record, void *context)
     FR_TRY(fr_entry_score(table, "score", bench->model, json_object_get(record, "score"), &score));
     FR_TRY(fr_entry_number(table, record, "cost", &cost));
     const char *text = prompt_text(record, &owned);
-    char *id = fr_format("%s/%s/%s", bench->dataset, bench->split, index);
+    char *id = id_of(table, bench, index, text);
     const fr_prompt prompt = {.id = id, .text = text, .description = "", .source = bench->dataset, .split = ""};
     fr_status status = fr_table_prompt(table, &prompt, &row);
     if (status == FR_OK)
@@ -93,10 +108,10 @@ static fr_status add_record(fr_table *table, json_t *record, void *context)
 }
 
 /* Reads a result file; *taken tells whether it counts. */
-static fr_status add_file(fr_table *table, const json_t *file, bool *taken)
+static fr_status add_file(fr_table *table, const json_t *file, bool *taken, int64_t *others)
 {
     json_t *records = json_object_get(file, "records");
-    bench_file bench;
+    bench_file bench = {.others = others};
     *taken = !json_is_true(json_object_get(file, "demo"));
     if (!*taken)
         return FR_OK;
@@ -130,13 +145,13 @@ static bool same_run(const char *a, const char *b)
     return ta && tb && ta - a == tb - b && strncmp(a, b, (size_t)(ta - a)) == 0;
 }
 
-static fr_status read_run(fr_table *table, const char *path, bool *taken)
+static fr_status read_run(fr_table *table, const char *path, bool *taken, int64_t *others)
 {
     json_t *file;
     fr_table_begin(table, path, "record");
     FR_TRY(fr_json_read(&file, path));
     fr_status status = json_is_object(file)
-                           ? add_file(table, file, taken)
+                           ? add_file(table, file, taken, others)
                            : fr_table_fail(table, "holds %s, want an object with records", fr_json_kind(file));
     json_decref(file);
     return status;
@@ -152,7 +167,7 @@ static fr_status read_llmrouterbench(fr_table *table)
     fr_tree files;
     FR_TRY(fr_tree_open(&files, table->whole));
     bool folder = fr_is_folder(table->whole);
-    int64_t older = 0, demos = 0;
+    int64_t older = 0, demos = 0, others = 0;
     fr_status status = FR_OK;
     /* Sorted by path, runs of the same follow each other by time: the last one that counts is taken. */
     for (int64_t i = 0, end; i < files.count && status == FR_OK; i = end) {
@@ -160,13 +175,17 @@ static fr_status read_llmrouterbench(fr_table *table)
             ;
         bool taken = folder && !is_json(files.path[i]);
         for (int64_t j = end - 1; j >= i && !taken; j--) {
-            FR_TRY_GOTO(read_run(table, files.path[j], &taken), done);
+            FR_TRY_GOTO(read_run(table, files.path[j], &taken, &others), done);
             demos += !taken;
             older += taken ? j - i : 0;
         }
     }
     if (older || demos)
         fr_log("%s: left out %lld older runs and %lld demo runs", table->whole, (long long)older, (long long)demos);
+    if (others)
+        fr_log_warn("%s: %lld records have another prompt than the one that their index had before; they count as "
+                    "prompts of their own",
+                    table->whole, (long long)others);
 done:
     fr_tree_close(&files);
     return status;
