@@ -38,8 +38,12 @@ static bool walk_objects(heap *h, const unsigned char *data, int64_t size)
         h->length[i] = -1;
     for (int64_t at = HEADER; at + HEADER <= size;) {
         uint64_t index = number(data + at, 2), bytes = number(data + at + 8, 8);
-        if (index == 0)
-            return bytes <= (uint64_t)(size - at);
+        if (index == 0) { /* HDF5 walks on behind it, for ever where it has no bytes */
+            if (bytes < HEADER || bytes > (uint64_t)(size - at))
+                return false;
+            at += (int64_t)bytes;
+            continue;
+        }
         if (bytes > (uint64_t)(size - at - HEADER) || h->length[index] >= 0)
             return false;
         h->length[index] = (int64_t)bytes;
