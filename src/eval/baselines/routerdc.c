@@ -338,6 +338,12 @@ static void through_trunk(fr_routerdc *r, const int64_t *rows, int64_t count, in
     }
 }
 
+static double sample_weight(const fr_config *config)
+{
+    double weight = config->routerdc.sample_weight;
+    return isnan(weight) ? (config->routerdc.encoder == ENCODER_FULL ? 1 : 0.3) : weight;
+}
+
 /* Both losses of the batch; host_ds, and host_dg as dg + dg^T, since g = u u^T. */
 static double losses(fr_routerdc *r, const int64_t *rows, int64_t count, int64_t step)
 {
@@ -350,7 +356,7 @@ static double losses(fr_routerdc *r, const int64_t *rows, int64_t count, int64_t
     }
     double loss = fr_routerdc_llm_loss(r->host_ds, r->host_s, r->quality, count, M, config->routerdc.positives,
                                        config->routerdc.negatives, draw),
-           weight = config->routerdc.sample_weight;
+           weight = sample_weight(config);
     loss += weight *
             fr_routerdc_sample_loss(r->host_dg, r->host_g, r->batch_cluster, count, config->routerdc.negatives, draw);
     for (int64_t i = 0; i < count; i++)
