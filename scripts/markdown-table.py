@@ -21,8 +21,8 @@ def number(value, digits=4, scale=1.0):
 
 
 metrics = load("metrics.json")
-print("| router | quality | std | by source | USD / 1k | regret | gap closed | full - router [95% CI], p |")
-print("|---|---|---|---|---|---|---|---|")
+print("| router | quality | std | by source | USD / 1k | regret | gap closed | full - router [95% CI], p | s |")
+print("|---|---|---|---|---|---|---|---|---|")
 for name, r in metrics["routers"].items():
     versus = r.get("vs_full") or {}
     interval = "-"
@@ -30,7 +30,7 @@ for name, r in metrics["routers"].items():
         interval = f"{versus['difference']:+.4f} [{versus['low']:+.4f}, {versus['high']:+.4f}], {versus['p']:.2g}"
     label = f"**{name}**" if name == "full" else name
     print(f"| {label} | {number(r['quality'])} | {number(r.get('quality_std'))} | {number(r['quality_by_source'])} | {number(r['cost'], 3, 1000)} | "
-          f"{number(r['regret'])} | {number(r['gap_closed'], 1, 100)}% | {interval} |")
+          f"{number(r['regret'])} | {number(r['gap_closed'], 1, 100)}% | {interval} | {number(r.get('seconds'), 1)} |")
 stages = {name: seconds for name, seconds in metrics["seconds"].items() if seconds >= 0.05}
 print("\nSeconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in stages.items()))
 if arguments.tasks:
