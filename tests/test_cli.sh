@@ -35,7 +35,7 @@ expect 0 "usage: finerouter COMMAND" "$finerouter" help
 expect 0 "usage: finerouter COMMAND" "$finerouter" --help
 expect 2 "usage: finerouter COMMAND" "$finerouter"
 expect 0 "finerouter 0" "$finerouter" --version
-for command in run import synth describe info embed discover train eval route report help; do
+for command in run import synth describe info embed discover train eval sweep route export report help; do
     expect 0 "usage: finerouter $command" "$finerouter" $command --help
     expect 0 "usage: finerouter $command" "$finerouter" help $command
 done
