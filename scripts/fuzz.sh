@@ -21,6 +21,7 @@ cmake -S . -B "$folder" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=c
     -DFR_FUZZ=ON >/dev/null
 cmake --build "$folder" --target "${targets[@]/#/fuzz_}"
 
+export LSAN_OPTIONS=suppressions=$PWD/tests/fuzz/leaks.txt:print_suppressions=0
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1
 FR_FUZZ_FOLDER=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/finerouter-fuzz.XXXXXX")
 export FR_FUZZ_FOLDER
