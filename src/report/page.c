@@ -82,7 +82,7 @@ void fr_report_tiles(fr_buffer *page, const report_run *run)
     const json_t *router = json_object_get(json_object_get(run->metrics, "routers"), best);
     fr_buffer_addf(page, "<div class=\"numbers\">");
     if (router) {
-        fr_html_add(page, "<div class=\"card\"><span class=\"soft\">Best router</span><b>%s</b></div>", best);
+        fr_html_add(page, "<div class=\"card\"><span class=\"soft\">Best router</span><b class=\"name\">%s</b></div>", best);
         tile(page, "Its quality", "%.4f", fr_report_number(router, "quality"));
         tile(page, "Its cost, USD / 1k", "%.4g", 1000 * fr_report_number(router, "cost"));
     }
@@ -97,7 +97,7 @@ void fr_report_headline(fr_buffer *page, report_run *run)
     fr_report_section(page, run, "routers", "Routers");
     fr_buffer_addf(
         page,
-        "<div class=\"card\"><div class=\"wide\"><table><thead><tr><th>Router</th>"
+        "<div class=\"card\"><div class=\"wide\"><table class=\"routers\"><thead><tr><th>Router</th>"
         "<th class=\"n\">Quality</th><th class=\"n\">By source</th><th class=\"n\">USD&nbsp;/&nbsp;1k prompts</th>"
         "<th class=\"n\">Regret</th><th class=\"n\">Gap closed</th>"
         "<th class=\"n\">full \xE2\x88\x92 router [95%% CI]</th><th class=\"n\">p</th>"
