@@ -107,8 +107,8 @@ static void shades(void **state)
     const char *heat = strstr(page, "<table class=\"heat\">");
     assert_non_null(heat);
     static const char *const rows[] = {
-        "<tr><th>full</th><td class=\"n\" style=\"background:rgba(50,130,220,0.60)\">0.700</td>"
-        "<td class=\"n\" style=\"background:rgba(50,130,220,0.30)\">0.350</td>",
+        ("<tr><th>full</th><td class=\"n\" style=\"background:rgba(50,130,220,0.60)\">0.700</td>"
+         "<td class=\"n\" style=\"background:rgba(50,130,220,0.30)\">0.350</td>"),
         "<tr><th>best_single</th><td class=\"n\" style=\"background:rgba(50,130,220,0.00)\">0.600</td>",
         "<tr><th>oracle</th><td class=\"n\">0.900</td>"};
     for (int r = 0; r < 3; r++) {
