@@ -7,7 +7,7 @@ say() { printf '\n== %s\n' "$*"; }
 
 # Debian packages that the build, the tests and the report need.
 packages=(gcc g++ cmake ninja-build pkg-config git ca-certificates
-    libhdf5-dev libigraph-dev libdnnl-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev libcurl4-openssl-dev libcmocka-dev
+    libhdf5-dev libigraph-dev libdnnl-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev libcurl4-openssl-dev libcmocka-dev libopenmpi-dev openmpi-bin
     python3 python3-pip gnuplot-nox)
 
 # install_packages PACKAGE...: installs what is missing as root; else says what to install.

@@ -14,6 +14,9 @@ void fr_log_close(void);
 /* 0 quiet, 1 normal, 2 verbose. Warnings and errors are always shown. Returns the level before. */
 int fr_log_level(int level);
 
+/* From now on neither lines nor progress are shown, warnings included: the ranks of a run speak through one of them. */
+void fr_log_mute(void);
+
 /* A line for the person, on stderr, and an event {"event":"info","text":...} in the log. */
 void fr_log(const char *format, ...) FR_PRINTF(1, 2);
 void fr_log_verbose(const char *format, ...) FR_PRINTF(1, 2);

@@ -14,6 +14,7 @@
 static FILE *log_file;
 static int level = 1;
 static bool bar_on_screen; /* a bar stands on the current terminal line */
+static bool mute;          /* another process of this run speaks for all */
 
 double fr_seconds(void)
 {
@@ -36,6 +37,11 @@ fr_status fr_log_open(const char *path)
     if (!log_file)
         return fr_fail(FR_FAILED, "%s: cannot open the log: %s", path, strerror(errno));
     return FR_OK;
+}
+
+void fr_log_mute(void)
+{
+    mute = true;
 }
 
 int fr_log_level(int new_level)
@@ -75,7 +81,7 @@ static void say(const char *event, int wanted_level, const char *format, va_list
 {
     char text[2048];
     vsnprintf(text, sizeof text, format, args);
-    if (level >= wanted_level) {
+    if (level >= wanted_level && !mute) {
         clear_bar();
         fprintf(stderr, "%s%s\n", strcmp(event, "warning") == 0 ? "warning: " : "", text);
     }
@@ -214,7 +220,7 @@ void fr_progress_end(fr_progress *progress)
     if (!progress->what)
         return;
     double now = fr_seconds();
-    if (level >= 1)
+    if (level >= 1 && !mute)
         show(progress, now, true);
     if (log_file)
         fr_log_event("progress", "what=s done=d seconds=f", progress->what, progress->done, now - progress->started);

@@ -1,5 +1,6 @@
 #include "args.h"
 
+#include "comm/comm.h"
 #include "finerouter/log.h"
 
 #include <stdio.h>
@@ -34,8 +35,8 @@ static fr_status run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     fr_interrupt_install();
-    fr_status status = run(argc, argv);
-    if (status != FR_OK && fr_error_text()[0])
-        fprintf(stderr, "finerouter: %s\n", fr_error_text());
-    return (int)status;
+    fr_status status = fr_comm_start();
+    if (status == FR_OK)
+        status = run(argc, argv);
+    return fr_comm_end(status);
 }
