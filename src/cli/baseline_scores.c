@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "io/h5.h"
 
@@ -75,9 +76,10 @@ fr_status fr_baseline_scores(fr_scores *scores, double *seconds, bool *reused, c
     fr_key key = FR_KEY(baseline->name, baseline->version, run->config, "B", run->device, data->hash, texts->key.hex);
     char *stage = fr_format("router-%s", baseline->name), *path = fr_cache_path(run->cache, stage, key, ".h5");
     *reused = baseline->version > 0 && fr_file_exists(path);
+    fr_comm_broadcast(reused, sizeof *reused, 0);
     fr_status status = *reused ? read_scores(scores, baseline->name, data, path)
                                : make_scores(scores, baseline, run, data, texts, general);
-    if (status == FR_OK && baseline->version > 0 && !*reused)
+    if (status == FR_OK && baseline->version > 0 && !*reused && fr_is_root())
         status = write_scores(scores, path);
     *seconds = *reused ? 0 : fr_seconds() - start;
     free(stage);

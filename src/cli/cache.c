@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ fr_key fr_key_make(const char *stage, int version, const fr_config *config, cons
     fr_hash_add_text(hash, text);
     if (device) {
         /* Kind and instruction set, not the whole description: library versions do not make a run another run. */
-        snprintf(text, sizeof text, "%d %s %d", device->kind, device->kernels->name, device->threads);
+        snprintf(text, sizeof text, "%d %s", device->kind, device->kernels->name);
         fr_hash_add_text(hash, text);
     }
     if (letters)
@@ -63,7 +64,7 @@ static fr_status try_lock(int *descriptor, const char *path)
     return FR_OK;
 }
 
-fr_status fr_cache_take(fr_cache_lock *lock, bool *made, const char *result)
+static fr_status take(fr_cache_lock *lock, bool *made, const char *result)
 {
     static const struct timespec pause = {.tv_nsec = 50000000};
     *lock = (fr_cache_lock){.path = fr_format("%s.lock", result), .descriptor = -1};
@@ -80,6 +81,15 @@ fr_status fr_cache_take(fr_cache_lock *lock, bool *made, const char *result)
     if (status != FR_OK || *made || (*made = fr_file_exists(result)))
         fr_cache_release(lock);
     return status;
+}
+
+/* The root takes the lock for all ranks. */
+fr_status fr_cache_take(fr_cache_lock *lock, bool *made, const char *result)
+{
+    *lock = (fr_cache_lock){.descriptor = -1};
+    fr_status status = fr_is_root() ? take(lock, made, result) : FR_OK;
+    fr_comm_broadcast(made, sizeof *made, 0);
+    return fr_comm_agree(status);
 }
 
 void fr_cache_release(fr_cache_lock *lock)

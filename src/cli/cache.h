@@ -1,8 +1,9 @@
 /* cache.h - stage results under the hash of their inputs and keys.
  *
- * A key is built from the stage's name, its format version, the config keys marked with its letters, the thread count
- * and device (they decide the last bits), and the hashes of what it reads. A file <cache>/<stage>-<key>.h5 is either
- * whole or absent. */
+ * A key is built from the stage's name, its format version, the config keys marked with its letters, the kind of device
+ * and its instruction set, and the hashes of what it reads. The numbers of threads and of ranks are no part of it,
+ * though they can move last bits: a run goes on, and reuses what it has, on any number of either. A file
+ * <cache>/<stage>-<key>.h5 is either whole or absent. */
 #ifndef FR_CLI_CACHE_H
 #define FR_CLI_CACHE_H
 
@@ -29,7 +30,8 @@ typedef struct fr_cache_lock {
     int descriptor; /* -1: not taken */
 } fr_cache_lock;
 
-/* *made: the result is there, and nothing is locked. FR_INTERRUPTED when asked to stop while waiting. */
+/* *made: the result is there, and nothing is locked. FR_INTERRUPTED when asked to stop while waiting. Called by all
+ * ranks together: they get the root's answer, and what is made is written by the root alone. */
 FR_NODISCARD fr_status fr_cache_take(fr_cache_lock *lock, bool *made, const char *result);
 void fr_cache_release(fr_cache_lock *lock); /* accepts an all-zero struct */
 

@@ -1,6 +1,7 @@
 #include "choose.h"
 
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "finerouter/route.h"
 #include "io/h5.h"
@@ -227,7 +228,7 @@ fr_status fr_choose_out_of_fold(fr_run *run, const fr_dataset *data, const fr_te
     fr_status status = fr_cache_take(&lock, &reused, path);
     if (status == FR_OK)
         status = reused ? read_scores(h, path) : compute(h);
-    if (status == FR_OK && !reused)
+    if (status == FR_OK && !reused && fr_is_root())
         status = write_scores(h, path);
     fr_cache_release(&lock);
     if (status == FR_OK) {

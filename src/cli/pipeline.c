@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "finerouter/report.h"
 #include "io/h5.h"
@@ -37,7 +38,10 @@ void fr_run_seconds(fr_run *run, const char *stage, double seconds)
         }
     run->stage = fr_realloc(run->stage, (size_t)(run->stages + 1) * sizeof time);
     run->stage[run->stages++] = time;
-    fr_log_event("stage", "stage=s seconds=f", time.name, seconds);
+    fr_comm_cost spent = fr_comm_spent();
+    fr_log_event("stage", "stage=s seconds=f comm_seconds=f comm_bytes=d", time.name, seconds,
+                 spent.seconds - run->comm.seconds, spent.bytes - run->comm.bytes);
+    run->comm = spent;
 }
 
 double fr_run_spent(const fr_run *run, const char *const *stages)
@@ -51,11 +55,13 @@ double fr_run_spent(const fr_run *run, const char *const *stages)
     return sum;
 }
 
-/* ---- artefacts of one run ---- */
+/* ---- artefacts of one run: the root's ---- */
 
 /* embeddings.h5: what discovery reads, and h as the heads read it. */
 static fr_status write_embeddings(const fr_run *run, const fr_texts *texts, const fr_products *products)
 {
+    if (!fr_is_root())
+        return FR_OK;
     char *path = fr_path_join(run->out, "embeddings.h5");
     fr_h5 *file;
     fr_status status = fr_h5_create(&file, path, "finerouter-embeddings", 1);
@@ -75,6 +81,8 @@ fail:
 
 static fr_status write_tasks(const fr_run *run, const fr_dataset *data, const fr_products *products)
 {
+    if (!fr_is_root())
+        return FR_OK;
     char *path = fr_path_join(run->out, "tasks.h5"), *cards = fr_path_join(run->out, "cards.json"),
          *markdown = fr_path_join(run->out, "cards.md");
     fr_status status = fr_tasks_write(&products->tasks, path);
@@ -99,6 +107,8 @@ static fr_status write_tasks(const fr_run *run, const fr_dataset *data, const fr
 static fr_status write_router(const fr_run *run, const fr_dataset *data, const fr_texts *texts,
                               const fr_products *products)
 {
+    if (!fr_is_root())
+        return FR_OK;
     char *path = fr_path_join(run->out, "router.h5");
     fr_status status = fr_router_write(path, run, data, texts, products);
     free(path);
@@ -115,7 +125,7 @@ static fr_status write_router(const fr_run *run, const fr_dataset *data, const f
 
 static fr_status write_predictions(const fr_run *run, const fr_dataset *data, const fr_products *products)
 {
-    if (!run->config->eval.predictions)
+    if (!run->config->eval.predictions || !fr_is_root())
         return FR_OK;
     char *path = fr_path_join(run->out, "predictions.jsonl");
     fr_status status = fr_predictions_write(path, data, &products->tasks, products->assignment, products->probability,
@@ -137,6 +147,8 @@ static fr_status write_metrics(const fr_run *run, fr_result *results, int64_t co
             full = i;
     if (full >= 0 && config->eval.bootstrap > 0)
         fr_bootstrap(results, count, full, data, config->eval.bootstrap, (uint64_t)config->top.seed);
+    if (!fr_is_root())
+        return FR_OK;
     fr_run_facts facts = {.tasks = &products->tasks,
                           .assignment = products->assignment,
                           .theta = products->theta,
@@ -222,6 +234,8 @@ static const char *const shared_artefacts[] = {"embeddings.h5", "tasks.h5", "rou
 
 static fr_status link_artefacts(const char *from, const char *to)
 {
+    if (!fr_is_root())
+        return FR_OK;
     for (size_t i = 0; i < sizeof shared_artefacts / sizeof shared_artefacts[0]; i++) {
         char *a = fr_path_join(from, shared_artefacts[i]), *b = fr_path_join(to, shared_artefacts[i]);
         fr_status status = fr_file_link(a, b);
@@ -235,6 +249,8 @@ static fr_status link_artefacts(const char *from, const char *to)
 /* Test lines of the passes of the first seed, each with its fold. */
 static fr_status pool_predictions(const char *out, char *const *folders, int64_t folds)
 {
+    if (!fr_is_root())
+        return FR_OK;
     fr_buffer all = {0};
     fr_status status = FR_OK;
     for (int64_t f = 0; f < folds && status == FR_OK; f++) {
@@ -264,6 +280,18 @@ static fr_status pool_predictions(const char *out, char *const *folders, int64_t
     return status;
 }
 
+static fr_status open_folder(const char *folder, const fr_config *config)
+{
+    if (!fr_is_root())
+        return FR_OK;
+    FR_TRY(fr_make_folders(folder));
+    char *text = fr_config_text(config), *path = fr_path_join(folder, "config.yaml");
+    fr_status status = fr_file_write(path, text, strlen(text));
+    free(text);
+    free(path);
+    return status;
+}
+
 /* A pass of its own seed and splits in a folder below the run's. */
 static fr_status sub_pass(fr_run *run, fr_config *config, const fr_dataset *data, int64_t seed, int64_t fold,
                           const char *folder, pass_result *pass)
@@ -285,17 +313,13 @@ static fr_status sub_pass(fr_run *run, fr_config *config, const fr_dataset *data
     fr_run sub = fr_run_fork(run);
     sub.config = config;
     sub.out = folder;
-    fr_status status = fr_make_folders(folder);
-    char *text = fr_config_text(config), *path = fr_path_join(folder, "config.yaml");
-    if (status == FR_OK)
-        status = fr_file_write(path, text, strlen(text));
+    fr_status status = open_folder(folder, config);
     if (status == FR_OK)
         status = run_pass(&sub, &mine, FR_STAGE_EVAL, pass);
+    run->comm = fr_comm_spent(); /* told with the stages of the pass */
     for (int i = 0; i < sub.stages; i++)
         fr_run_seconds(run, sub.stage[i].name, sub.stage[i].seconds);
     fr_run_close(&sub);
-    free(text);
-    free(path);
     free(mine.split);
     return status;
 }
@@ -361,6 +385,8 @@ static bool verbose(void)
 static fr_status finish(const fr_run *run, const fr_result *results, int64_t count, const fr_dataset *data,
                         fr_stage last)
 {
+    if (!fr_is_root())
+        return FR_OK;
     char *table = fr_metrics_table(results, count, data);
     printf("%s", table);
     free(table);
@@ -384,6 +410,8 @@ static fr_status run_stages(fr_run *run, fr_stage last)
     fr_result *results = NULL;
     int64_t count = 0;
     fr_status status = fr_stage_data(run, &data);
+    if (status == FR_OK)
+        status = fr_comm_same("data set (hash)", data.hash);
     if (status == FR_OK)
         fr_log("%s: %lld prompts, %lld models, %lld sources", run->out, (long long)data.N, (long long)data.M,
                (long long)data.sources);
@@ -410,17 +438,41 @@ static fr_status run_stages(fr_run *run, fr_stage last)
     return status;
 }
 
+/* Ranks that see another config, or would compute with other kernels, would part ways in the middle of the run. */
+static fr_status compare_ranks(const fr_config *config, const char *out, const fr_device *device)
+{
+    char *text = fr_config_text(config),
+         *build = fr_format("%s: %s kernels, %d threads", fr_commit(), device->kernels->name, device->threads);
+    fr_status status = fr_comm_same("config", text);
+    if (status == FR_OK)
+        status = fr_comm_same("--out", out);
+    if (status == FR_OK)
+        status = fr_comm_same("build", build);
+    free(text);
+    free(build);
+    return status;
+}
+
 fr_status fr_pipeline(const fr_config *config, const char *out, fr_stage last)
 {
     FR_TRY(fr_config_check(config));
     FR_TRY(fr_check_routers(config));
     fr_device *device;
-    FR_TRY(fr_device_open(&device, config->top.device, (int)config->top.threads));
+    int threads = config->top.threads == 0 && fr_comm_ranks() > 1 ? fr_comm_cores() : (int)config->top.threads;
+    FR_TRY(fr_device_open(&device, config->top.device, threads));
+    fr_status same = compare_ranks(config, out, device);
+    if (same != FR_OK) {
+        fr_device_close(device);
+        return same;
+    }
     char *cache = fr_cache_folder(config, out);
     int lock;
     fr_status status = fr_run_folder_open(&lock, config, out, cache, device);
     if (status == FR_OK) {
-        fr_log("%s", device->description);
+        if (fr_comm_ranks() > 1)
+            fr_log("%s; %d ranks, %d on this node", device->description, fr_comm_ranks(), fr_comm_local_ranks());
+        else
+            fr_log("%s", device->description);
         fr_run run = {.config = config, .out = out, .cache = cache, .variant = "", .device = device};
         status = run_stages(&run, last);
         fr_run_close(&run);

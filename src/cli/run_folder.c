@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 
 #include <errno.h>
@@ -16,6 +17,11 @@
 #ifndef FR_COMMIT
 #define FR_COMMIT "unknown"
 #endif
+
+const char *fr_commit(void)
+{
+    return FR_COMMIT;
+}
 
 char *fr_cache_folder(const fr_config *config, const char *out)
 {
@@ -50,10 +56,11 @@ static fr_status write_environment(const char *out, const fr_device *device)
     uname(&machine);
     json_t *object = json_object();
     json_object_set_new(object, "finerouter", json_string(FR_VERSION));
-    json_object_set_new(object, "commit", json_string(FR_COMMIT));
+    json_object_set_new(object, "commit", json_string(fr_commit()));
     json_object_set_new(object, "compiler", json_string(__VERSION__));
     json_object_set_new(object, "device", json_string(device->description));
     json_object_set_new(object, "threads", json_integer(device->threads));
+    json_object_set_new(object, "ranks", json_integer(fr_comm_ranks()));
     json_object_set_new(object, "system", json_sprintf("%s %s %s", machine.sysname, machine.release, machine.machine));
     char *text = json_dumps(object, JSON_INDENT(2)), *path = fr_path_join(out, "environment.json");
     fr_status status = fr_file_write(path, text, strlen(text));
@@ -67,6 +74,8 @@ fr_status fr_run_folder_open(int *lock, const fr_config *config, const char *out
                              const fr_device *device)
 {
     *lock = -1;
+    if (!fr_is_root())
+        return FR_OK;
     FR_TRY(fr_make_folders(out));
     FR_TRY(fr_make_folders(cache));
     FR_TRY(take_lock(lock, out));

@@ -4,8 +4,12 @@
 
 #include "stages.h"
 
+/* The commit this program was built from, "unknown" without git. */
+const char *fr_commit(void);
+
 /* Makes <out> and the cache folder, takes <out>/.lock (an error when another process holds it), writes config.yaml and
- * environment.json, opens log.jsonl. Returns the lock's descriptor. */
+ * environment.json, opens log.jsonl. *lock: its descriptor. On other ranks than
+ * the root nothing is done. */
 FR_NODISCARD fr_status fr_run_folder_open(int *lock, const fr_config *config, const char *out, const char *cache,
                                           const fr_device *device);
 void fr_run_folder_close(int lock);

@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 
 #include <stdlib.h>
@@ -16,6 +17,24 @@ static fr_status imported_key(fr_key *key, const fr_config *config)
         FR_TRY(fr_hash_file(models, config->data.models));
     *key = FR_KEY("import", DATA_VERSION, config, "D", NULL, table, models);
     return FR_OK;
+}
+
+/* Imports or makes the data and caches it. */
+static fr_status make(fr_dataset *data, const fr_config *config, const char *cached)
+{
+    if (config->data.import[0])
+        FR_TRY(fr_import(data, config->data.import, config->data.models[0] ? config->data.models : NULL, config));
+    else
+        FR_TRY(fr_synth(data, config));
+    FR_TRY(fr_dataset_check(data, config->data.import[0] ? config->data.import : "synthetic data"));
+    return fr_dataset_write(data, cached);
+}
+
+/* The root makes it, the others read what it wrote. */
+static fr_status make_once(fr_dataset *data, const fr_config *config, const char *cached)
+{
+    FR_TRY(fr_comm_agree(fr_is_root() ? make(data, config, cached) : FR_OK));
+    return fr_is_root() ? FR_OK : fr_dataset_read(data, cached);
 }
 
 fr_status fr_stage_data(fr_run *run, fr_dataset *data)
@@ -38,17 +57,8 @@ fr_status fr_stage_data(fr_run *run, fr_dataset *data)
     fr_cache_lock lock;
     fr_status status;
     FR_TRY_GOTO(fr_cache_take(&lock, &reused, cached), done);
-    if (reused) {
-        status = fr_dataset_read(data, cached);
-    } else {
-        FR_TRY_GOTO(config->data.import[0] ? fr_import(data, config->data.import,
-                                                       config->data.models[0] ? config->data.models : NULL, config)
-                                           : fr_synth(data, config),
-                    done);
-        FR_TRY_GOTO(fr_dataset_check(data, config->data.import[0] ? config->data.import : "synthetic data"), done);
-        status = fr_dataset_write(data, cached);
-    }
-    if (status == FR_OK && linked)
+    status = reused ? fr_dataset_read(data, cached) : make_once(data, config, cached);
+    if (status == FR_OK && linked && fr_is_root())
         status = fr_file_link(cached, linked);
     fr_run_seconds(run, "data", reused ? 0 : fr_seconds() - start);
 done:

@@ -1,6 +1,7 @@
 #include "resolution.h"
 
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 
 #include <math.h>
@@ -56,7 +57,7 @@ fr_status fr_stage_discover(fr_run *run, const fr_dataset *data, const fr_texts 
     fr_status status = fr_cache_take(&lock, &reused, cached);
     if (status == FR_OK)
         status = reused ? fr_tasks_read(&products->tasks, cached) : discover(run, data, texts, products);
-    if (status == FR_OK && !reused)
+    if (status == FR_OK && !reused && fr_is_root())
         status = fr_tasks_write(&products->tasks, cached);
     fr_cache_release(&lock);
     free(cached);

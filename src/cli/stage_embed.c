@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "io/h5.h"
 #include "nn/encoder.h"
@@ -31,6 +32,22 @@ static void texts_hash(char hex[FR_HASH_CHARS], const fr_dataset *data)
     fr_hash_end(hash, hex);
 }
 
+static fr_status write_fresh(const fr_run *run, const fr_tokenizer *tokenizer, const char *folder)
+{
+    fr_encoder_shape shape;
+    fr_encoder_shape_fresh(&shape, run->config, fr_tokenizer_size(tokenizer));
+    fr_params params;
+    fr_params_create(&params, run->device);
+    fr_encoder *encoder = fr_encoder_create(&shape, &params, "", 0, shape.max_tokens, 1);
+    fr_params_commit(&params);
+    fr_encoder_commit(encoder);
+    fr_encoder_init(encoder, (uint64_t)run->config->top.seed);
+    fr_status status = fr_encoder_export(encoder, tokenizer, folder);
+    fr_encoder_close(encoder);
+    fr_params_close(&params);
+    return status;
+}
+
 /* encoder.init random: writes a fresh encoder with its tokenizer as a folder of the cache, once. */
 static fr_status fresh_folder(char **folder, const fr_run *run, const fr_dataset *data, const char *texts)
 {
@@ -50,19 +67,8 @@ static fr_status fresh_folder(char **folder, const fr_run *run, const fr_dataset
     fr_status status = fr_make_folders(*folder);
     if (status == FR_OK)
         status = fr_cache_take(&lock, &made, weights);
-    if (status == FR_OK && !made) {
-        fr_encoder_shape shape;
-        fr_encoder_shape_fresh(&shape, config, fr_tokenizer_size(tokenizer));
-        fr_params params;
-        fr_params_create(&params, run->device);
-        fr_encoder *encoder = fr_encoder_create(&shape, &params, "", 0, shape.max_tokens, 1);
-        fr_params_commit(&params);
-        fr_encoder_commit(encoder);
-        fr_encoder_init(encoder, (uint64_t)config->top.seed);
-        status = fr_encoder_export(encoder, tokenizer, *folder);
-        fr_encoder_close(encoder);
-        fr_params_close(&params);
-    }
+    if (status == FR_OK && !made)
+        status = fr_comm_agree(fr_is_root() ? write_fresh(run, tokenizer, *folder) : FR_OK);
     fr_cache_release(&lock);
     free(weights);
     fr_tokenizer_close(tokenizer);
@@ -132,6 +138,8 @@ done:
 
 static fr_status write_cached(const fr_texts *texts, const char *path)
 {
+    if (!fr_is_root())
+        return FR_OK;
     fr_h5 *file;
     FR_TRY(fr_h5_create(&file, path, "finerouter-embeddings", EMBED_VERSION));
     const int64_t shape[2] = {texts->N, texts->d};
@@ -222,7 +230,7 @@ fr_status fr_stage_embed(fr_run *run, const fr_dataset *data, fr_texts *texts)
     fr_status status = take_tokens(texts, run, data, tokenizer);
     if (status == FR_OK)
         status = take_embeddings(&reused, texts, run, data, tokenizer, &shape);
-    if (status == FR_OK && config->encoder.store && config->data.file[0])
+    if (status == FR_OK && config->encoder.store && config->data.file[0] && fr_is_root())
         status = fr_data_cache_write(texts, tokenizer, config->data.file);
     fr_run_seconds(run, "embed", reused ? 0 : fr_seconds() - start);
     fr_tokenizer_close(tokenizer);

@@ -147,8 +147,9 @@ fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, const fr_texts 
         fr_scores scores = {0};
         double seconds = 0, start = fr_seconds();
         bool reused;
-        status = fr_interrupt_wanted() ? fr_interrupted()
-                                       : scores_of(&scores, &seconds, &reused, name[i], run, data, texts, own);
+        status = fr_comm_any(fr_interrupt_wanted())
+                     ? fr_interrupted()
+                     : scores_of(&scores, &seconds, &reused, name[i], run, data, texts, own);
         if (status != FR_OK) {
             fr_scores_close(&scores);
             break;

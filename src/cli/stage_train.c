@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "finerouter/route.h"
 #include "io/h5.h"
@@ -86,6 +87,8 @@ static fr_status classifier_fresh(const fr_dataset *data, const fr_training *tra
     free(role);
     FR_TRY(status);
     FR_TRY(fr_classifier_logits(products->classifier, products->logits, NULL, data->N));
+    if (!fr_is_root())
+        return FR_OK;
     fr_h5 *file;
     FR_TRY(fr_h5_create(&file, files->result, "finerouter-classifier", TRAIN_VERSION));
     FR_TRY_GOTO(fr_classifier_save(products->classifier, file), fail);
@@ -109,6 +112,21 @@ static fr_status classifier_reused(const fr_dataset *data, const fr_training *tr
 }
 
 /* ---- stage-1 scores ---- */
+
+static fr_status stage1_write(const fr_dataset *data, const fr_tasks *tasks, const stage_files *files)
+{
+    if (!fr_is_root())
+        return FR_OK;
+    fr_h5 *file;
+    FR_TRY(fr_h5_create(&file, files->result, "finerouter-stage1", STAGE1_VERSION));
+    fr_status status = write_matrix(file, "/stage1", tasks->stage1, tasks->T + 1, data->M);
+    if (status == FR_OK)
+        status = fr_h5_write(file, "/task", FR_H5_I32, 1, &data->N, tasks->stage1_task);
+    if (status == FR_OK)
+        return fr_h5_commit(file);
+    fr_h5_close(file);
+    return status;
+}
 
 /* A prompt belongs to the task whose log odds are highest, or to none below even odds when theta is still open (it is
  * chosen with these scores). */
@@ -165,12 +183,7 @@ static fr_status stage1_scores(fr_run *run, const fr_dataset *data, const fr_tra
         FR_TRY_GOTO(fr_h5_read(file, "/task", FR_H5_I32, 1, &data->N, tasks->stage1_task), done);
     } else {
         FR_TRY_GOTO(stage1_fresh(data, training, start, products), done);
-        FR_TRY_GOTO(fr_h5_create(&file, files.result, "finerouter-stage1", STAGE1_VERSION), done);
-        FR_TRY_GOTO(write_matrix(file, "/stage1", tasks->stage1, tasks->T + 1, data->M), done);
-        FR_TRY_GOTO(fr_h5_write(file, "/task", FR_H5_I32, 1, &data->N, tasks->stage1_task), done);
-        fr_h5 *written = file;
-        file = NULL;
-        status = fr_h5_commit(written);
+        status = stage1_write(data, tasks, &files);
     }
     fr_run_seconds(run, "stage1", files.reused ? 0 : fr_seconds() - began);
 done:
@@ -202,6 +215,24 @@ static fr_status classify(fr_run *run, const fr_dataset *data, const fr_texts *t
 
 /* ---- quality estimation ---- */
 
+/* An estimator's parameters beside matrices of its results; tasks: of the task heads. */
+static fr_status estimator_write(const fr_estimator *estimator, const stage_files *files, const char *format,
+                                 fr_status (*save)(const fr_estimator *estimator, struct fr_h5 *file), int count,
+                                 const char *const *name, float *const *matrix, const int64_t (*shape)[2])
+{
+    if (!fr_is_root())
+        return FR_OK;
+    fr_h5 *file;
+    FR_TRY(fr_h5_create(&file, files->result, format, TRAIN_VERSION));
+    fr_status status = save(estimator, file);
+    for (int i = 0; i < count && status == FR_OK; i++)
+        status = write_matrix(file, name[i], matrix[i], shape[i][0], shape[i][1]);
+    if (status == FR_OK)
+        return fr_h5_commit(file);
+    fr_h5_close(file);
+    return status;
+}
+
 static fr_status phase1(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products)
 {
     fr_training training = fr_run_training(run, products->config, data, texts);
@@ -225,13 +256,10 @@ static fr_status phase1(fr_run *run, const fr_dataset *data, const fr_texts *tex
                     done);
         FR_TRY_GOTO(fr_estimator_hidden(products->estimator, products->hidden, NULL, N), done);
         FR_TRY_GOTO(fr_estimator_apply(products->estimator, products->general, products->hidden, NULL, N), done);
-        FR_TRY_GOTO(fr_h5_create(&file, files.result, "finerouter-phase1", TRAIN_VERSION), done);
-        FR_TRY_GOTO(fr_estimator_save(products->estimator, file), done);
-        FR_TRY_GOTO(write_matrix(file, "/hidden", products->hidden, N, d), done);
-        FR_TRY_GOTO(write_matrix(file, "/general", products->general, N, M), done);
-        fr_h5 *written = file;
-        file = NULL;
-        status = fr_h5_commit(written);
+        status = estimator_write(products->estimator, &files, "finerouter-phase1", fr_estimator_save, 2,
+                                 (const char *const[]){"/hidden", "/general"},
+                                 (float *const[]){products->hidden, products->general},
+                                 (const int64_t[][2]){{N, d}, {N, M}});
     }
     fr_run_seconds(run, "phase1", files.reused ? 0 : fr_seconds() - began);
 done:
@@ -278,12 +306,9 @@ static fr_status phase2(fr_run *run, const fr_dataset *data, const fr_texts *tex
         FR_TRY_GOTO(
             fr_estimator_apply(products->estimator, products->s2, products->hidden, products->assignment, data->N),
             done);
-        FR_TRY_GOTO(fr_h5_create(&file, files.result, "finerouter-phase2", TRAIN_VERSION), done);
-        FR_TRY_GOTO(fr_estimator_save_tasks(products->estimator, file), done);
-        FR_TRY_GOTO(write_matrix(file, "/estimate", products->s2, data->N, data->M), done);
-        fr_h5 *written = file;
-        file = NULL;
-        status = fr_h5_commit(written);
+        status = estimator_write(products->estimator, &files, "finerouter-phase2", fr_estimator_save_tasks, 1,
+                                 (const char *const[]){"/estimate"}, (float *const[]){products->s2},
+                                 (const int64_t[][2]){{data->N, data->M}});
     }
     fr_run_seconds(run, "phase2", files.reused ? 0 : fr_seconds() - began);
 done:

@@ -8,6 +8,7 @@
 #define FR_CLI_STAGES_H
 
 #include "cache.h"
+#include "comm/comm.h"
 #include "finerouter/dataset.h"
 #include "finerouter/discover.h"
 #include "finerouter/eval.h"
@@ -38,6 +39,7 @@ typedef struct fr_run {
     fr_device *device;
     fr_stage_time *stage; /* (stages) */
     int stages;
+    fr_comm_cost comm; /* until the last stage that ended: what came after belongs to the next */
 } fr_run;
 
 /* A run beside this one that keeps times of its own; fr_run_close frees them. */

@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "llm.h"
 
@@ -118,6 +119,33 @@ static fr_status embed_names(const fr_run *run, const fr_texts *texts, fr_produc
     return FR_OK;
 }
 
+/* The root asks, from an answer file of its own. */
+static fr_status ask_as_root(fr_tasks *tasks, int64_t *asked, const fr_run *run, const fr_dataset *data,
+                             const float *embedding, const fr_config *config, bool *written)
+{
+    char *path = fr_path_join(run->cache, "llm-answers.jsonl");
+    fr_llm *llm;
+    fr_status status = fr_llm_open(&llm, config, path);
+    free(path);
+    FR_TRY(status);
+    status = ask_names(llm, tasks, data, embedding, written);
+    *asked = fr_llm_asked(llm);
+    fr_llm_close(llm);
+    return status;
+}
+
+/* The other ranks get its names. */
+static void share_names(fr_tasks *tasks, bool *written)
+{
+    fr_comm_broadcast(written, (size_t)tasks->T * sizeof *written, 0);
+    for (int64_t t = 0; t < tasks->T; t++) {
+        int64_t bytes = (int64_t)strlen(tasks->name[t]) + 1;
+        fr_comm_broadcast(&bytes, sizeof bytes, 0);
+        tasks->name[t] = fr_realloc(tasks->name[t], (size_t)bytes);
+        fr_comm_broadcast(tasks->name[t], (size_t)bytes, 0);
+    }
+}
+
 fr_status fr_name_tasks(fr_run *run, const fr_dataset *data, const fr_texts *texts, fr_products *products)
 {
     const fr_config *config = products->config;
@@ -126,24 +154,20 @@ fr_status fr_name_tasks(fr_run *run, const fr_dataset *data, const fr_texts *tex
         return FR_OK;
     double start = fr_seconds();
     const float *embedding = config->discover.text == FR_TEXT_DESCRIPTION ? texts->description : texts->prompt;
-    char *path = fr_path_join(run->cache, "llm-answers.jsonl");
-    fr_llm *llm;
-    fr_status status = fr_llm_open(&llm, config, path);
-    free(path);
-    FR_TRY(status);
     bool *written = FR_NEW(bool, tasks->T);
-    int64_t count = 0;
-    status = ask_names(llm, tasks, data, embedding, written);
+    int64_t count = 0, asked = 0;
+    fr_status status =
+        fr_comm_agree(fr_is_root() ? ask_as_root(tasks, &asked, run, data, embedding, config, written) : FR_OK);
+    if (status == FR_OK)
+        share_names(tasks, written);
     for (int64_t t = 0; t < tasks->T; t++)
         count += written[t];
     if (status == FR_OK && count > 0)
         status = embed_names(run, texts, products, written);
     if (status == FR_OK)
         fr_log("%lld of %lld task names from %s (%lld asked for, %lld answered before)", (long long)count,
-               (long long)tasks->T, config->llm.model, (long long)fr_llm_asked(llm),
-               (long long)(count - fr_llm_asked(llm)));
-    fr_run_seconds(run, "names", fr_llm_asked(llm) ? fr_seconds() - start : 0);
+               (long long)tasks->T, config->llm.model, (long long)asked, (long long)(count - asked));
+    fr_run_seconds(run, "names", asked ? fr_seconds() - start : 0);
     free(written);
-    fr_llm_close(llm);
     return status;
 }
