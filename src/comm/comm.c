@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+static const fr_transport alone = {.ranks = 1, .local_ranks = 1};
+static fr_transport joined; /* while this rank works apart */
 static fr_transport at = {.ranks = 1, .local_ranks = 1};
 static fr_comm_cost spent;
 static char host[256];
@@ -164,6 +166,16 @@ void fr_comm_sum_tensor(fr_tensor tensor)
     fr_comm_sum(on_host, fr_tensor_count(&tensor), tensor.dtype);
     fr_tensor_set_raw(tensor, on_host);
     free(on_host);
+}
+
+void fr_comm_apart(bool apart)
+{
+    FR_CHECK(apart != (joined.ranks > 0), "a rank that works apart %s", apart ? "already" : "has not begun to");
+    if (apart)
+        joined = at;
+    at = apart ? alone : joined;
+    if (!apart)
+        joined = (fr_transport){0};
 }
 
 fr_comm_cost fr_comm_spent(void)

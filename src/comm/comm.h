@@ -65,6 +65,11 @@ void fr_shares(int64_t *first, const double *weight, int64_t n, int64_t parts);
 /* Items to parts, heaviest first, each to the part with the least so far (ties: the lower one); owner (n). */
 void fr_deal(int32_t *owner, const double *weight, int64_t n, int64_t parts);
 
+/* From true to false this rank works on something of its own: it is the one rank there is, and nothing here talks to the
+ * others, however deep below it is called. For whole trainings that are dealt out: a fold, a baseline. Not nested; what
+ * such work writes to files is up to it. */
+void fr_comm_apart(bool apart);
+
 /* ---- what it cost, and where a rank is ---- */
 
 typedef struct fr_comm_cost {
