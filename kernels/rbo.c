@@ -80,6 +80,7 @@ void FR_KERNEL(rbo)(fr_queue *q, float *rbo, const int32_t *edges, const int16_t
 #include "rbo_lists.h"
 #include "rbo_two.h"
 #include "rbo_untied.h"
+#include "rbo_way.h"
 
 void FR_KERNEL(rbo)(fr_queue *q, float *rbo, const int32_t *edges, const int16_t *top, const int16_t *bottom, int64_t E,
                     int64_t M, double p, bool corrected)
@@ -94,8 +95,54 @@ void FR_KERNEL(rbo)(fr_queue *q, float *rbo, const int32_t *edges, const int16_t
         plain = top[x] != 0 && top[x] == bottom[x];
     if (plain)
         untied(rbo, edges, top, E, nodes, M, p);
-    else if (!two(rbo, edges, top, E, nodes, M, p, corrected))
-        by_lists(rbo, edges, top, E, nodes, M, p, corrected);
+    else if (!two(rbo, edges, top, E, nodes, M, p, corrected, false))
+        by_lists(rbo, edges, top, E, nodes, M, p, corrected, FR_RBO_WAYS);
 }
+
+static void look(fr_rbo_look *sum, const int16_t *top, const int16_t *bottom, int64_t n, int64_t M)
+{
+    for (int64_t i = 0; i < n; i++, top += M, bottom += M) {
+        bool tied = false, incomplete = false;
+        for (int64_t m = 0; m < M; m++) {
+            tied |= top[m] == 0 || top[m] != bottom[m];
+            incomplete |= top[m] == 0;
+        }
+        two_grades list;
+        bool complete;
+        sum->tied += tied;
+        sum->incomplete += incomplete;
+        sum->graded += M > TWO_MODELS || !as_two_grades(&list, &complete, top, 1, M);
+    }
+}
+
+static int64_t table(const fr_rbo_look *of, int64_t M)
+{
+    return two_entries(of->incomplete == 0, M);
+}
+
+static fr_rbo_way way(const fr_rbo_look *of, int64_t E, int64_t M)
+{
+    if (of->tied == 0)
+        return FR_RBO_UNTIED;
+    return of->graded == 0 && M <= TWO_MODELS && table(of, M) <= E ? FR_RBO_TWO : FR_RBO_WAYS;
+}
+
+static void hash(uint64_t *to, const int16_t *top, int64_t n, int64_t M)
+{
+#pragma omp parallel for schedule(static) if (n * M > PARALLEL_FROM)
+    for (int64_t i = 0; i < n; i++)
+        to[i] = row_hash(top + i * M, M);
+}
+
+static void compare(fr_rbo_way by, float *rbo, const int32_t *edges, const int16_t *top, int64_t E, int64_t nodes,
+                    int64_t M, double p, bool corrected)
+{
+    if (by == FR_RBO_UNTIED)
+        untied(rbo, edges, top, E, nodes, M, p);
+    else if (by != FR_RBO_TWO || !two(rbo, edges, top, E, nodes, M, p, corrected, true))
+        by_lists(rbo, edges, top, E, nodes, M, p, corrected, by);
+}
+
+const fr_rbo_parts FR_KERNEL(rbo_parts) = {look, way, most_vectors, hash, table, compare};
 
 #endif

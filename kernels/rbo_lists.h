@@ -4,6 +4,7 @@
 #define FR_KERNELS_RBO_LISTS_H
 
 #include "common.h"
+#include "rbo_way.h"
 
 enum {
     ALIGNED = 8,            /* list vectors are padded to so many floats */
@@ -90,10 +91,20 @@ static void list_vector(float *v, const int16_t *row, int64_t M, double p, bool 
     *v = (float)sqrt(pow(p, (double)(M - 1)));
 }
 
-static void make_vectors(lists *l)
+static int64_t vector_length(int64_t M)
 {
-    l->length = (l->M * (l->M - 1) + 1 + ALIGNED - 1) / ALIGNED * ALIGNED;
-    if (l->count > VECTOR_BYTES / (int64_t)sizeof(float) / l->length)
+    return (M * (M - 1) + 1 + ALIGNED - 1) / ALIGNED * ALIGNED;
+}
+
+static int64_t most_vectors(int64_t M)
+{
+    return VECTOR_BYTES / (int64_t)sizeof(float) / vector_length(M);
+}
+
+static void make_vectors(lists *l, fr_rbo_way way)
+{
+    l->length = vector_length(l->M);
+    if (way == FR_RBO_DEFINITION || (way == FR_RBO_WAYS && l->count > most_vectors(l->M)))
         return;
     l->vector = zeroed(l->count * l->length, sizeof(float));
 #pragma omp parallel if (l->count * l->length > PARALLEL_FROM)
@@ -126,11 +137,11 @@ static inline float pair_rbo(const lists *l, int32_t i, int32_t j, real *scratch
 }
 
 static void by_lists(float *rbo, const int32_t *edges, const int16_t *top, int64_t E, int64_t nodes, int64_t M,
-                     double p, bool corrected)
+                     double p, bool corrected, fr_rbo_way way)
 {
     lists l = {.M = M, .top = top, .p = p, .corrected = corrected};
     find_distinct(&l, nodes);
-    make_vectors(&l);
+    make_vectors(&l, way);
 #pragma omp parallel if (E * M > PARALLEL_FROM)
     {
         real *scratch = scratch_new(4 * M, sizeof(real));

@@ -111,15 +111,22 @@ static void by_two_grades(float *rbo, const int32_t *edges, const two_grades *li
     free(value);
 }
 
-/* Does it where the lists have two grades at most and the table is no larger than the work; false where not. */
+/* About how many entries the table has. */
+static int64_t two_entries(bool complete, int64_t M)
+{
+    return cube(M + 1) * (complete ? 1 : M / 4 + 1);
+}
+
+/* Does it where the lists have two grades at most and the table is no larger than the work, or however large it is;
+ * false where not. */
 static bool two(float *rbo, const int32_t *edges, const int16_t *top, int64_t E, int64_t nodes, int64_t M, double p,
-                bool corrected)
+                bool corrected, bool however_large)
 {
     if (M > TWO_MODELS)
         return false;
     bool complete;
     two_grades *list = scratch_new(nodes, sizeof *list);
-    bool fits = as_two_grades(list, &complete, top, nodes, M) && cube(M + 1) * (complete ? 1 : M / 4 + 1) <= E;
+    bool fits = as_two_grades(list, &complete, top, nodes, M) && (however_large || two_entries(complete, M) <= E);
     if (fits)
         by_two_grades(rbo, edges, list, complete, E, M, p, corrected);
     free(list);

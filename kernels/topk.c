@@ -1,5 +1,6 @@
 /* Running top-k per row. Most candidates lose against the row's k-th value: a block of them is compared at once and
  * skipped. */
+#include "common.h"
 #include "topk_insert.h"
 
 enum { BLOCK = 64 };

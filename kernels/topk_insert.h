@@ -3,7 +3,8 @@
 #ifndef FR_KERNELS_TOPK_INSERT_H
 #define FR_KERNELS_TOPK_INSERT_H
 
-#include "common.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Better: higher score; equal: smaller index; an unfilled entry loses to everything. */
 static inline bool topk_better(float score, int32_t candidate, float value, int32_t index)

@@ -441,10 +441,58 @@ static void disk_full(void **state)
     free(path);
 }
 
+/* A dataset that is written by ranges is, byte for byte, the one that is written at once. */
+static void ranges(void **state)
+{
+    (void)state;
+    const char *folder = test_folder();
+    char *whole = fr_path_join(folder, "whole.h5"), *parts = fr_path_join(folder, "parts.h5");
+    enum { ROWS = 90000, WIDTH = 7 };
+    const int64_t shape[2] = {ROWS, WIDTH}, small[2] = {5, 2};
+    int32_t *data = FR_NEW(int32_t, ROWS * WIDTH), *back = FR_NEW(int32_t, ROWS * WIDTH);
+    for (int64_t i = 0; i < ROWS * WIDTH; i++)
+        data[i] = (int32_t)(i * 2654435761u % 100003);
+    fr_h5 *file;
+    assert_ok(fr_h5_create(&file, whole, "finerouter-test", 1));
+    assert_ok(fr_h5_write(file, "/x", FR_H5_I32, 2, shape, data));
+    assert_ok(fr_h5_commit(file));
+
+    assert_ok(fr_h5_create(&file, parts, "finerouter-test", 1));
+    assert_ok(fr_h5_reserve(file, "/x", FR_H5_I32, 2, shape));
+    assert_ok(fr_h5_reserve(file, "/small", FR_H5_F32, 2, small));
+    for (int64_t first = 0; first < ROWS; first += 12345) {
+        int64_t count = ROWS - first < 12345 ? ROWS - first : 12345;
+        assert_ok(fr_h5_write_rows(file, "/x", FR_H5_I32, first, count, data + first * WIDTH));
+    }
+    const float two[4] = {1, 2, 3, 4};
+    assert_ok(fr_h5_write_rows(file, "/small", FR_H5_F32, 3, 2, two));
+    assert_fails(fr_h5_write_rows(file, "/small", FR_H5_F32, 4, 2, two), FR_FAILED,
+                 "parts.h5: /small: has 5 rows, want rows 4 to 5");
+    assert_fails(fr_h5_write_rows(file, "/none", FR_H5_F32, 0, 1, two), FR_FAILED, "parts.h5: /none: is missing");
+    assert_ok(fr_h5_commit(file));
+
+    assert_ok(fr_h5_open_verified(&file, parts, "finerouter-test", 1));
+    assert_ok(fr_h5_read(file, "/x", FR_H5_I32, 2, shape, back));
+    assert_memory_equal(back, data, ROWS * WIDTH * sizeof *data);
+    for (int64_t first = 1; first < ROWS; first += 20011) {
+        int64_t count = ROWS - first < 30000 ? ROWS - first : 30000;
+        assert_ok(fr_h5_read_rows(file, "/x", FR_H5_I32, first, count, back));
+        assert_memory_equal(back, data + first * WIDTH, (size_t)(count * WIDTH) * sizeof *data);
+    }
+    float ten[10];
+    assert_ok(fr_h5_read(file, "/small", FR_H5_F32, 2, small, ten));
+    assert_true(ten[5] == 0 && ten[6] == 1 && ten[9] == 4);
+    fr_h5_close(file);
+    free(back);
+    free(data);
+    free(parts);
+    free(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),     cmocka_unit_test(foreign_types), cmocka_unit_test(wrong_files),
+        cmocka_unit_test(round_trip), cmocka_unit_test(ranges),     cmocka_unit_test(foreign_types), cmocka_unit_test(wrong_files),
         cmocka_unit_test(extend),         cmocka_unit_test(damaged),       cmocka_unit_test(damaged_foreign),
         cmocka_unit_test(file_too_large), cmocka_unit_test(disk_full),
     };

@@ -9,6 +9,12 @@
 
 static const fr_flag stage_flags[] = {FR_CONFIG_FLAGS, END_OF_FLAGS};
 
+static const fr_flag graph_flags[] = {
+    {"--embeddings", "KEY", "which embeddings, where the data file holds several: their key, or how it begins"},
+    FR_CONFIG_FLAGS,
+    END_OF_FLAGS,
+};
+
 static const fr_flag eval_flags[] = {
     {"--routers", "LIST", "routers to evaluate, as a,b,c, or all; the same as --set eval.routers=LIST"},
     FR_CONFIG_FLAGS,
@@ -133,6 +139,11 @@ const fr_command fr_commands[] = {
      "DATA is an HDF5 data file.", false, info_flags, fr_cmd_info},
     {"embed", "CONFIG", 1, 1, "stages up to the text embeddings", "Writes <out>/embeddings.h5." STAGE_HELP, false,
      stage_flags, fr_cmd_embed},
+    {"graph", "CONFIG", 1, 1, "the preference graph alone, of data that no rank can hold",
+     "Reads the data file by ranges, with the embeddings that `finerouter embed` with encoder.store: true has left in it. "
+     "Every\nrank holds its share of the training prompts, and writes its shard of the edges into <out>/graph. "
+     "discover.graph: <out>/graph\nthen takes the graph from there.",
+     true, graph_flags, fr_cmd_graph},
     {"discover", "CONFIG", 1, 1, "stages up to the discovered tasks",
      "Writes <out>/tasks.h5 and the task cards (cards.md, cards.json)." STAGE_HELP, false, stage_flags,
      fr_cmd_discover},

@@ -9,6 +9,7 @@ fr_status fr_cmd_synth(const fr_args *args);
 fr_status fr_cmd_describe(const fr_args *args);
 fr_status fr_cmd_info(const fr_args *args);
 fr_status fr_cmd_embed(const fr_args *args);
+fr_status fr_cmd_graph(const fr_args *args);
 fr_status fr_cmd_discover(const fr_args *args);
 fr_status fr_cmd_train(const fr_args *args);
 fr_status fr_cmd_eval(const fr_args *args);

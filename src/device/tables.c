@@ -75,6 +75,17 @@ fr_knn_screened *fr_knn_screened_for(const fr_kernels *table)
     return NULL;
 }
 
+const fr_rbo_parts *fr_rbo_parts_for(const fr_kernels *table)
+{
+#ifdef FR_X86
+    if (table->rbo == f32_v3.rbo)
+        return &fr_rbo_parts_f32_v3;
+    if (table->rbo == f32_v4.rbo)
+        return &fr_rbo_parts_f32_v4;
+#endif
+    return table->rbo == f32.rbo ? &fr_rbo_parts_f32 : NULL;
+}
+
 const fr_kernels *fr_kernels_ref(void)
 {
     return &f64;

@@ -38,6 +38,20 @@ void fr_fuse(double *mrr, const int16_t *top, const int16_t *bottom, const int64
 void fr_rank_scores(int16_t *top, int16_t *bottom, const double *score, const int32_t *before, int64_t M,
                     bool zero_is_missing);
 
+/* What breaks ties (discover.ties), where rows come in parts: sums over the training rows so far, in their order. */
+typedef struct fr_tie_breaks {
+    double *sum;    /* (M) of cost, or of quality */
+    int64_t *count; /* (M) */
+} fr_tie_breaks;
+
+fr_tie_breaks fr_tie_breaks_create(int64_t M);
+void fr_tie_breaks_add(fr_tie_breaks *breaks, const fr_dataset *data, const fr_config *config);
+void fr_tie_breaks_close(fr_tie_breaks *breaks);
+
+/* fr_preference_ranks of some rows, by the tie breaks of all; of data, M, N and quality are read. */
+void fr_preference_ranks_by(int16_t *top, int16_t *bottom, const fr_dataset *data, const fr_tie_breaks *breaks,
+                            const fr_config *config);
+
 /* ---- graph.c ---- */
 
 /* kNN graph of n nodes, RBO, filter, weight. embedding (n, d) unit rows, top and bottom (n, M). what: title of the

@@ -34,38 +34,66 @@ static void places(int32_t *place, const double *value, int64_t M)
     }
 }
 
-/* Mean of the known entries of table (N, M) over training rows, NaN where there are none. */
-static void training_means(double *mean, const float *table, const fr_dataset *data)
+/* sum, count (M) += the known entries of table (N, M) in training rows. */
+static void add_training(double *sum, int64_t *count, const float *table, const fr_dataset *data)
 {
-    for (int64_t m = 0; m < data->M; m++) {
-        double sum = 0;
-        int64_t n = 0;
+    for (int64_t m = 0; m < data->M; m++)
         for (int64_t i = 0; i < data->N; i++) {
             float x = table[i * data->M + m];
             if (data->split[i] != FR_SPLIT_TRAIN || isnan(x))
                 continue;
-            sum += (double)x;
-            n++;
+            sum[m] += (double)x;
+            count[m]++;
         }
-        mean[m] = n ? sum / (double)n : NAN;
-    }
+}
+
+void fr_tie_breaks_add(fr_tie_breaks *breaks, const fr_dataset *data, const fr_config *config)
+{
+    bool cost = config->discover.ties == FR_TIES_COST;
+    if (config->discover.ties != FR_TIES_TIED)
+        add_training(breaks->sum, breaks->count, cost ? data->cost : data->quality, data);
+}
+
+fr_tie_breaks fr_tie_breaks_create(int64_t M)
+{
+    return (fr_tie_breaks){.sum = FR_NEW(double, M), .count = FR_NEW(int64_t, M)};
+}
+
+void fr_tie_breaks_close(fr_tie_breaks *breaks)
+{
+    free(breaks->sum);
+    free(breaks->count);
+    *breaks = (fr_tie_breaks){0};
+}
+
+/* Models by mean cost, or by mean quality from the best on; NULL: ties stay. */
+static int32_t *tie_order(const fr_tie_breaks *breaks, int64_t M, const fr_config *config)
+{
+    if (config->discover.ties == FR_TIES_TIED)
+        return NULL;
+    double *mean = FR_NEW(double, M), sign = config->discover.ties == FR_TIES_COST ? 1 : -1;
+    int32_t *before = FR_NEW(int32_t, M);
+    for (int64_t m = 0; m < M; m++)
+        mean[m] = breaks->count[m] ? sign * (breaks->sum[m] / (double)breaks->count[m]) : NAN;
+    places(before, mean, M);
+    free(mean);
+    return before;
 }
 
 void fr_preference_ranks(int16_t *top, int16_t *bottom, const fr_dataset *data, const fr_config *config)
 {
+    fr_tie_breaks breaks = fr_tie_breaks_create(data->M);
+    fr_tie_breaks_add(&breaks, data, config);
+    fr_preference_ranks_by(top, bottom, data, &breaks, config);
+    fr_tie_breaks_close(&breaks);
+}
+
+void fr_preference_ranks_by(int16_t *top, int16_t *bottom, const fr_dataset *data, const fr_tie_breaks *breaks,
+                            const fr_config *config)
+{
     int64_t N = data->N, M = data->M;
     FR_CHECK(M <= INT16_MAX, "%lld models, ranks hold at most %d", (long long)M, INT16_MAX);
-    int32_t *before = NULL;
-    if (config->discover.ties != FR_TIES_TIED) {
-        double *mean = FR_NEW(double, M);
-        bool cost = config->discover.ties == FR_TIES_COST;
-        training_means(mean, cost ? data->cost : data->quality, data);
-        for (int64_t m = 0; m < M; m++)
-            mean[m] = cost ? mean[m] : -mean[m];
-        before = FR_NEW(int32_t, M);
-        places(before, mean, M);
-        free(mean);
-    }
+    int32_t *before = tie_order(breaks, M, config);
 #pragma omp parallel
     {
         double *score = FR_NEW(double, M);

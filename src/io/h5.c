@@ -239,7 +239,8 @@ static fr_status check_kind(fr_h5 *file, int fd)
     if (info.st_size == 0)
         return fr_fail(FR_FAILED, "%s: is empty, want an HDF5 file", path);
     file->bytes = info.st_size;
-    FR_TRY(fr_h5_checksum_verify(&file->verified, fd, path));
+    if (!file->verified)
+        FR_TRY(fr_h5_checksum_verify(&file->verified, fd, path));
     if (H5Fis_hdf5(path) <= 0)
         return fr_fail(FR_FAILED, "%s: is not an HDF5 file", path);
     return file->verified ? FR_OK : fr_h5_heap_check(path);
@@ -292,10 +293,11 @@ static fr_status open_as(fr_h5 *file, const char *on_disk, unsigned mode, const 
     return check_format(file, format, newest);
 }
 
-fr_status fr_h5_open(fr_h5 **out, const char *path, const char *format, int64_t newest)
+static fr_status open_to_read(fr_h5 **out, const char *path, const char *format, int64_t newest, bool verified)
 {
     *out = NULL;
     fr_h5 *file = file_new(path);
+    file->verified = verified;
     fr_status status;
     FR_TRY_GOTO(check_outside(file), failed);
     FR_TRY_GOTO(open_as(file, path, H5F_ACC_RDONLY, format, newest), failed);
@@ -304,6 +306,16 @@ fr_status fr_h5_open(fr_h5 **out, const char *path, const char *format, int64_t 
 failed:
     fr_h5_close(file);
     return status;
+}
+
+fr_status fr_h5_open(fr_h5 **out, const char *path, const char *format, int64_t newest)
+{
+    return open_to_read(out, path, format, newest, false);
+}
+
+fr_status fr_h5_open_verified(fr_h5 **out, const char *path, const char *format, int64_t newest)
+{
+    return open_to_read(out, path, format, newest, true);
 }
 
 static fr_status copy_bytes(const char *from, const char *to, const char *name)
@@ -407,9 +419,9 @@ static fr_status make_groups(fr_h5 *file, const char *name)
     return status;
 }
 
-/* Writes any dataset; what has this name already is unlinked first. */
-static fr_status write_dataset(fr_h5 *file, const char *name, hid_t stored, hid_t memory, int rank,
-                               const int64_t *shape, const void *data, bool compress)
+/* Makes any dataset; what has this name already is unlinked first. */
+static fr_status make_dataset(hid_t *set, fr_h5 *file, const char *name, hid_t stored, int rank, const int64_t *shape,
+                              bool compress)
 {
     FR_CHECK(file->temporary, "%s is open for reading", file->path);
     FR_CHECK(rank >= 0 && rank <= MAX_RANK, "%s has rank %d", name, rank);
@@ -425,20 +437,44 @@ static fr_status write_dataset(fr_h5 *file, const char *name, hid_t stored, hid_
     H5Pset_obj_track_times(list, false);
     if (compress && rank > 0 && elements * bytes >= CHUNK_FROM)
         set_chunks(list, rank, shape, bytes);
-    hid_t set = H5Dcreate2(file->id, name, stored, space, H5P_DEFAULT, list, H5P_DEFAULT);
-    fr_status status = FR_OK;
-    if (set < 0 || (elements > 0 && H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
-        status = file_error(file, name, "cannot write");
-    if (set >= 0 && H5Dclose(set) < 0 && status == FR_OK)
-        status = file_error(file, name, "cannot write");
+    *set = H5Dcreate2(file->id, name, stored, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    fr_status status = *set < 0 ? file_error(file, name, "cannot write") : FR_OK;
     H5Sclose(space);
     H5Pclose(list);
     return status;
 }
 
+/* Closes a dataset that was written with this result. */
+static fr_status end_dataset(fr_h5 *file, const char *name, hid_t set, herr_t written)
+{
+    fr_status status = written < 0 ? file_error(file, name, "cannot write") : FR_OK;
+    if (H5Dclose(set) < 0 && status == FR_OK)
+        status = file_error(file, name, "cannot write");
+    return status;
+}
+
+static fr_status write_dataset(fr_h5 *file, const char *name, hid_t stored, hid_t memory, int rank,
+                               const int64_t *shape, const void *data, bool compress)
+{
+    hid_t set = -1;
+    FR_TRY(make_dataset(&set, file, name, stored, rank, shape, compress));
+    bool empty = false;
+    for (int i = 0; i < rank; i++)
+        empty |= shape[i] == 0;
+    return end_dataset(file, name, set, empty ? 0 : H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data));
+}
+
 fr_status fr_h5_write(fr_h5 *file, const char *name, fr_h5_type type, int rank, const int64_t *shape, const void *data)
 {
     return write_dataset(file, name, type_of(type, false), native_type(type), rank, shape, data, true);
+}
+
+fr_status fr_h5_reserve(fr_h5 *file, const char *name, fr_h5_type type, int rank, const int64_t *shape)
+{
+    FR_CHECK(rank >= 1, "%s has no rows", name);
+    hid_t set = -1;
+    FR_TRY(make_dataset(&set, file, name, type_of(type, false), rank, shape, true));
+    return end_dataset(file, name, set, 0);
 }
 
 fr_status fr_h5_write_texts(fr_h5 *file, const char *name, int64_t count, const char *const *text)
@@ -605,6 +641,7 @@ static fr_status check_storage(fr_h5 *file, const char *name, opened *o)
 
 static fr_status read_header(fr_h5 *file, const char *name, opened *o)
 {
+    *o = (opened){.set = -1, .type = -1, .space = -1};
     if (!fr_h5_has(file, name))
         return fr_fail(FR_FAILED, "%s: %s: is missing", file->path, name);
     o->set = H5Dopen2(file->id, name, H5P_DEFAULT);
@@ -627,13 +664,14 @@ static fr_status read_header(fr_h5 *file, const char *name, opened *o)
             o->elements > INT64_MAX / 16)
             return fr_fail(FR_FAILED, "%s: %s: has an impossible shape: damaged", file->path, name);
     }
-    return check_storage(file, name, o);
+    return FR_OK;
 }
 
 static fr_status open_dataset(fr_h5 *file, const char *name, opened *o)
 {
-    *o = (opened){.set = -1, .type = -1, .space = -1};
     fr_status status = read_header(file, name, o);
+    if (status == FR_OK)
+        status = check_storage(file, name, o);
     if (status != FR_OK)
         opened_close(o);
     return status;
@@ -667,6 +705,27 @@ static H5T_conv_ret_t conversion_problem(H5T_conv_except_t problem, hid_t from, 
         return H5T_CONV_UNHANDLED;
     *(bool *)context = true;
     return H5T_CONV_ABORT;
+}
+
+/* Selects rows first .. first+count-1 of the file's space; returns the space of as many in memory. */
+static hid_t select_rows(const opened *o, int64_t first, int64_t count)
+{
+    hsize_t start[MAX_RANK] = {(hsize_t)first}, sizes[MAX_RANK];
+    for (int i = 0; i < o->rank; i++)
+        sizes[i] = (hsize_t)(i ? o->shape[i] : count);
+    H5Sselect_hyperslab(o->space, H5S_SELECT_SET, start, NULL, sizes, NULL);
+    return H5Screate_simple(o->rank, sizes, NULL);
+}
+
+static fr_status check_rows(fr_h5 *file, const char *name, const opened *o, fr_h5_type type, int64_t first,
+                            int64_t count)
+{
+    if (o->rank < 1 || !type_fits(o->type, type))
+        return wrong_shape(file, name, o, o->rank < 1 ? 1 : o->rank, NULL, type_names[type]);
+    if (first < 0 || count < 0 || first > o->shape[0] - count)
+        return fr_fail(FR_FAILED, "%s: %s: has %lld rows, want rows %lld to %lld", file->path, name,
+                       (long long)o->shape[0], (long long)first, (long long)(first + count - 1));
+    return FR_OK;
 }
 
 static fr_status read_numbers(fr_h5 *file, const char *name, const opened *o, fr_h5_type type, hid_t memory,
@@ -712,19 +771,28 @@ fr_status fr_h5_read_rows(fr_h5 *file, const char *name, fr_h5_type type, int64_
 {
     opened o;
     FR_TRY(open_dataset(file, name, &o));
-    fr_status status = FR_OK;
-    if (o.rank < 1 || !type_fits(o.type, type)) {
-        status = wrong_shape(file, name, &o, o.rank < 1 ? 1 : o.rank, NULL, type_names[type]);
-    } else if (first < 0 || count < 0 || first > o.shape[0] - count) {
-        status = fr_fail(FR_FAILED, "%s: %s: has %lld rows, want rows %lld to %lld", file->path, name,
-                         (long long)o.shape[0], (long long)first, (long long)(first + count - 1));
-    } else if (count > 0 && o.elements > 0) {
-        hsize_t start[MAX_RANK] = {(hsize_t)first}, sizes[MAX_RANK];
-        for (int i = 0; i < o.rank; i++)
-            sizes[i] = (hsize_t)(i ? o.shape[i] : count);
-        hid_t memory = H5Screate_simple(o.rank, sizes, NULL);
-        H5Sselect_hyperslab(o.space, H5S_SELECT_SET, start, NULL, sizes, NULL);
+    fr_status status = check_rows(file, name, &o, type, first, count);
+    if (status == FR_OK && count > 0 && o.elements > 0) {
+        hid_t memory = select_rows(&o, first, count);
         status = read_numbers(file, name, &o, type, memory, o.space, data);
+        H5Sclose(memory);
+    }
+    opened_close(&o);
+    return status;
+}
+
+fr_status fr_h5_write_rows(fr_h5 *file, const char *name, fr_h5_type type, int64_t first, int64_t count,
+                           const void *data)
+{
+    FR_CHECK(file->temporary, "%s is open for reading", file->path);
+    opened o;
+    fr_status status = read_header(file, name, &o);
+    if (status == FR_OK)
+        status = check_rows(file, name, &o, type, first, count);
+    if (status == FR_OK && count > 0 && o.elements > 0) {
+        hid_t memory = select_rows(&o, first, count);
+        if (H5Dwrite(o.set, native_type(type), memory, o.space, H5P_DEFAULT, data) < 0)
+            status = file_error(file, name, "cannot write");
         H5Sclose(memory);
     }
     opened_close(&o);

@@ -26,6 +26,9 @@ FR_NODISCARD fr_status fr_h5_commit(fr_h5 *file); /* closes in every case */
 
 /* Opens for reading; a file that is no HDF5, of another format or of a newer version is an error that says so. */
 FR_NODISCARD fr_status fr_h5_open(fr_h5 **file, const char *path, const char *format, int64_t newest_version);
+/* The same for a file that somebody else has just opened so and that nobody changes, another rank of this run: it is
+ * not read as a whole once more to verify its checksum. */
+FR_NODISCARD fr_status fr_h5_open_verified(fr_h5 **file, const char *path, const char *format, int64_t newest_version);
 void fr_h5_close(fr_h5 *file); /* accepts NULL */
 const char *fr_h5_path(const fr_h5 *file);
 int64_t fr_h5_version(const fr_h5 *file);
@@ -34,6 +37,11 @@ int64_t fr_h5_version(const fr_h5 *file);
  * and deflated (level 1). */
 FR_NODISCARD fr_status fr_h5_write(fr_h5 *file, const char *name, fr_h5_type type, int rank, const int64_t *shape,
                                    const void *data);
+/* In two steps, for what does not fit memory: the whole shape (rank 1 at least), then rows [first, first + count) of
+ * the first dimension, in any order. Rows that are never written read as 0. */
+FR_NODISCARD fr_status fr_h5_reserve(fr_h5 *file, const char *name, fr_h5_type type, int rank, const int64_t *shape);
+FR_NODISCARD fr_status fr_h5_write_rows(fr_h5 *file, const char *name, fr_h5_type type, int64_t first, int64_t count,
+                                        const void *data);
 FR_NODISCARD fr_status fr_h5_write_texts(fr_h5 *file, const char *name, int64_t count, const char *const *text);
 FR_NODISCARD fr_status fr_h5_write_text(fr_h5 *file, const char *name, const char *text);    /* scalar string */
 FR_NODISCARD fr_status fr_h5_set_text(fr_h5 *file, const char *attribute, const char *text); /* root attribute */
