@@ -8,6 +8,7 @@
  * to do with it at -3, and gradients are of use from the first step. */
 #include "base/memory.h"
 #include "base/rng.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "finerouter/train.h"
 #include "loop.h"
@@ -116,7 +117,8 @@ fr_status fr_classifier_logits(fr_classifier *c, float *logits, const int64_t *r
     if (c->T == 0)
         return FR_OK;
     fr_prompts prompts = {c->training.embedding, c->training.tokens};
-    return fr_trunk_apply(c->trunk, &prompts, rows, count, take_logits, &(logit_sink){c, logits});
+    logit_sink sink = {c, logits};
+    return fr_trunk_apply_shared(c->trunk, &prompts, rows, count, take_logits, &sink, logits, c->T);
 }
 
 fr_status fr_classifier_apply(fr_classifier *c, float *logits, const float *embedding, const fr_tokens *tokens,
@@ -147,9 +149,13 @@ static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t s
     fr_dropout_key key = {config->classifier.dropout, seed, fr_stream("classifier dropout", (uint64_t)step_number, 0),
                           0};
     double scale = 1 / ((double)count * (double)c->T);
-    for (int64_t done = 0, taken, tokens; done < count;
+    fr_share share = fr_trunk_share(c->trunk, &prompts, rows, count);
+    inside.first_token = share.first_token;
+    key.first = share.first;
+    rows += share.first;
+    for (int64_t done = 0, taken, tokens; done < share.count;
          done += taken, inside.first_token += tokens, key.first += taken) {
-        taken = fr_trunk_slice(c->trunk, &prompts, rows + done, count - done, &tokens);
+        taken = fr_trunk_slice(c->trunk, &prompts, rows + done, share.count - done, &tokens);
         fr_tensor h = fr_trunk_forward(c->trunk, &prompts, rows + done, taken, inside),
                   dh = fr_trunk_dh(c->trunk, taken);
         fr_tensor logits = fr_tensor_rows(c->logits, 0, taken), dlogits = fr_tensor_rows(c->dlogits, 0, taken);
@@ -187,7 +193,8 @@ static fr_status watch(void *model, fr_measure *measure)
         return FR_OK;
     fr_prompts prompts = {c->training.embedding, c->training.tokens};
     dev_sum sum = {c, 0};
-    FR_TRY(fr_trunk_apply(c->trunk, &prompts, c->dev, c->dev_count, take_loss, &sum));
+    FR_TRY(fr_trunk_apply_shared(c->trunk, &prompts, c->dev, c->dev_count, take_loss, &sum, NULL, 0));
+    fr_comm_sum(&sum.loss, 1, FR_F64);
     measure->loss = sum.loss;
     return FR_OK;
 }
@@ -239,6 +246,7 @@ static fr_fit plan(fr_classifier *c, const int64_t *rows, int64_t n)
                     .epochs = config->classifier.epochs,
                     .patience = config->classifier.patience,
                     .seed = (uint64_t)config->top.seed,
+                    .shared = true,
                     .checkpoint_seconds = config->train.checkpoint_seconds,
                     .model = c,
                     .step = step,

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "model_file.h"
 #include "ops/ops.h"
@@ -148,9 +149,13 @@ static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t s
     fr_dropout_key key = {config->qe.dropout, seed, fr_stream("head dropout", (uint64_t)step_number, 0), 0};
     int64_t observed = observed_of(e->training.data, rows, count);
     double scale = observed ? 1 / (double)observed : 0;
-    for (int64_t done = 0, taken, tokens; done < count;
+    fr_share share = fr_trunk_share(e->trunk, &prompts, rows, count);
+    inside.first_token = share.first_token;
+    key.first = share.first;
+    rows += share.first;
+    for (int64_t done = 0, taken, tokens; done < share.count;
          done += taken, inside.first_token += tokens, key.first += taken) {
-        taken = fr_trunk_slice(e->trunk, &prompts, rows + done, count - done, &tokens);
+        taken = fr_trunk_slice(e->trunk, &prompts, rows + done, share.count - done, &tokens);
         fr_tensor h = fr_trunk_forward(e->trunk, &prompts, rows + done, taken, inside),
                   dh = fr_trunk_dh(e->trunk, taken);
         fr_tensor y = fr_tensor_rows(e->y, 0, taken), dy = fr_tensor_rows(e->dy, 0, taken);
@@ -159,7 +164,7 @@ static fr_status step(void *model, const int64_t *rows, int64_t count, int64_t s
         fr_heads_backward(e->general, dh, dy, h);
         fr_trunk_backward(e->trunk, dh);
     }
-    if (e->pull > 0) {
+    if (e->pull > 0 && fr_is_root()) {
         fr_heads_pull(e->general, NULL, e->pull);
         fr_trunk_pull(e->trunk, e->pull);
     }
@@ -186,7 +191,8 @@ static fr_status watch(void *model, fr_measure *measure)
 {
     fr_estimator *e = model;
     fr_prompts prompts = {e->training.embedding, e->training.tokens};
-    FR_TRY(fr_trunk_apply(e->trunk, &prompts, e->dev, e->dev_count, take_estimate, &(estimate_sink){e, e->estimate}));
+    FR_TRY(fr_trunk_apply_shared(e->trunk, &prompts, e->dev, e->dev_count, take_estimate,
+                                 &(estimate_sink){e, e->estimate}, e->estimate, e->M));
     *measure = fr_estimator_measure(e->estimate, e->training.data, e->dev, e->dev_count);
     return FR_OK;
 }
@@ -242,6 +248,7 @@ static fr_status train(fr_estimator *e, const char *checkpoint, const char *key)
                       .patience = config->qe.patience,
                       .seed = (uint64_t)config->top.seed,
                       .by_routed = config->qe.early_stop == FR_STOP_ROUTED,
+                      .shared = true,
                       .checkpoint = checkpoint,
                       .key = key,
                       .checkpoint_seconds = config->train.checkpoint_seconds,
@@ -286,7 +293,8 @@ static void take_hidden(void *context, fr_tensor h, const int64_t *place, int64_
 fr_status fr_estimator_hidden(fr_estimator *e, float *h, const int64_t *rows, int64_t count)
 {
     fr_prompts prompts = {e->training.embedding, e->training.tokens};
-    return fr_trunk_apply(e->trunk, &prompts, rows, count, take_hidden, &(hidden_sink){h, e->host_x, e->training.d});
+    return fr_trunk_apply_shared(e->trunk, &prompts, rows, count, take_hidden,
+                                 &(hidden_sink){h, e->host_x, e->training.d}, h, e->training.d);
 }
 
 fr_status fr_estimator_hidden_apply(fr_estimator *e, float *h, const float *embedding, const fr_tokens *tokens,

@@ -1,7 +1,9 @@
 #include "loop.h"
 
+#include "base/files.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "ops/ops.h"
 #include "pending.h"
@@ -65,6 +67,7 @@ bool fr_history_done(const fr_history *history, int64_t patience)
 
 typedef struct loop {
     fr_fit *fit;
+    bool shared;             /* by several ranks */
     fr_history history;      /* at: (epochs) */
     int64_t epoch_steps;     /* steps of one epoch */
     int64_t step;            /* done */
@@ -94,9 +97,15 @@ static void blocks_of(loop *l, place *at, fr_block block[BLOCKS])
     block[5] = (fr_block){"best", l->best, l->bytes};
 }
 
+/* All ranks hold the same: one writes. */
+static bool keeps_checkpoint(const loop *l)
+{
+    return l->fit->checkpoint && (!l->shared || fr_is_root());
+}
+
 static fr_status save(loop *l)
 {
-    if (!l->fit->checkpoint)
+    if (!keeps_checkpoint(l))
         return FR_OK;
     for (int i = 0; i < 3; i++)
         fr_part_get(l->fit->params, (fr_part)i, l->scratch[i]);
@@ -108,17 +117,27 @@ static fr_status save(loop *l)
     return FR_OK;
 }
 
+/* Whether all ranks, or none, find this one's answer true: the root says. */
+static bool root_says(const loop *l, bool flag)
+{
+    if (l->shared)
+        fr_comm_broadcast(&flag, sizeof flag, 0);
+    return flag;
+}
+
 static fr_status resume(loop *l)
 {
-    if (!l->fit->checkpoint)
+    const char *path = l->fit->checkpoint;
+    if (!path || !root_says(l, fr_file_exists(path)))
         return FR_OK;
     bool found;
     place at;
     fr_block block[BLOCKS];
     blocks_of(l, &at, block);
-    FR_TRY(fr_checkpoint_read(l->fit->checkpoint, l->fit->key, block, BLOCKS, &found));
+    FR_TRY(fr_checkpoint_read(path, l->fit->key, block, BLOCKS, &found));
     if (!found)
-        return FR_OK;
+        return fr_fail(FR_FAILED, "%s: rank 0 sees this file, rank %d on %s does not; want a folder that all share",
+                       path, fr_comm_rank(), fr_comm_host());
     for (int i = 0; i < 3; i++)
         fr_part_set(l->fit->params, (fr_part)i, l->scratch[i]);
     l->step = at.step;
@@ -126,14 +145,35 @@ static fr_status resume(loop *l)
     l->loss_sum = at.loss_sum;
     if (!l->fit->quiet)
         fr_log("%s: continues at step %lld of %lld (%s)", l->fit->what, (long long)l->step,
-               (long long)(l->epoch_steps * l->fit->epochs), l->fit->checkpoint);
+               (long long)(l->epoch_steps * l->fit->epochs), path);
     return FR_OK;
+}
+
+/* The name that the first rank with one has: only it saw the prompts that did it. */
+static const char *first_name(const loop *l, char text[120], const char *name)
+{
+    if (!l->shared)
+        return name;
+    int64_t *has = FR_NEW(int64_t, fr_comm_ranks());
+    has[fr_comm_rank()] = name != NULL;
+    fr_comm_sum(has, fr_comm_ranks(), FR_I64);
+    int first = 0;
+    while (first < fr_comm_ranks() && !has[first])
+        first++;
+    bool any = first < fr_comm_ranks();
+    free(has);
+    if (!any)
+        return NULL;
+    snprintf(text, 120, "%s", name ? name : "");
+    fr_comm_broadcast(text, 120, first);
+    return text;
 }
 
 /* The run stops at the first loss that is no number, and names the first bad tensor: parameters in list order, then
  * activations. */
 static fr_status bad_loss(const loop *l, int64_t step, double loss)
 {
+    char text[120];
     const fr_fit *fit = l->fit;
     const char *name = NULL, *kind = "parameter";
     for (int64_t i = 0; i < fit->params->count && !name; i++)
@@ -141,7 +181,7 @@ static fr_status bad_loss(const loop *l, int64_t step, double loss)
             name = fit->params->item[i].name;
     if (!name) {
         kind = "activation";
-        name = fit->first_bad(fit->model);
+        name = first_name(l, text, fit->first_bad(fit->model));
     }
     return fr_fail(FR_FAILED,
                    "%s: the loss of step %lld (epoch %lld) is %g; first bad tensor: %s %s; a smaller learning rate or "
@@ -161,6 +201,22 @@ static const int64_t *batch_of(const loop *l, int64_t i, int64_t *count)
     return l->batch_rows;
 }
 
+/* This rank's part of the gradient and the loss of a step. */
+static fr_status add_gradient(loop *l, const int64_t *rows, int64_t count, int64_t step, fr_tensor loss)
+{
+    fr_params_zero_grad(l->fit->params);
+    return l->fit->step(l->fit->model, rows, count, step, loss);
+}
+
+/* Of all ranks. The loss joins at once: the optimizer steps only where it is finite, and all must do the same. */
+static void sum_gradient(const loop *l, fr_tensor loss)
+{
+    if (!l->shared)
+        return;
+    fr_comm_sum_tensor(l->fit->params->grad_block);
+    fr_comm_sum_tensor(loss);
+}
+
 /* Why step `number` went wrong. Parameters have not changed since; where later steps have overwritten its gradients and
  * activations, it is computed again. */
 static fr_status bad_step(loop *l, int64_t number, bool again, double loss, double squares)
@@ -170,8 +226,8 @@ static fr_status bad_step(loop *l, int64_t number, bool again, double loss, doub
         int64_t count;
         const int64_t *rows = batch_of(l, number - l->history.count * l->epoch_steps, &count);
         fr_tensor unused = fr_device_scalar(fit->params->device);
-        fr_params_zero_grad(fit->params);
-        FR_TRY(fit->step(fit->model, rows, count, number, unused));
+        FR_TRY(add_gradient(l, rows, count, number, unused));
+        sum_gradient(l, unused);
     }
     if (!isfinite(loss))
         return bad_loss(l, number, loss);
@@ -198,8 +254,9 @@ static fr_status one_step(loop *l, int64_t i)
     int64_t count;
     const int64_t *rows = batch_of(l, i, &count);
     fr_tensor loss = fr_pending_next(&l->pending);
-    fr_params_zero_grad(fit->params);
-    FR_TRY(fit->step(fit->model, rows, count, l->step, loss));
+    fr_comm_at(fit->what, l->step);
+    FR_TRY(add_gradient(l, rows, count, l->step, loss));
+    sum_gradient(l, loss);
     fr_pending_launch(&l->pending, &fit->optimizer, fit->params, l->step);
     l->step++;
     return fr_pending_full(&l->pending) || i == l->epoch_steps - 1 ? settle(l) : FR_OK;
@@ -223,6 +280,21 @@ static void show(loop *l, int64_t steps)
     fr_progress_add(&l->progress, 1);
 }
 
+/* With a checkpoint. Ranks wait for it, as the first to end may take the others with it. */
+static fr_status leave(loop *l)
+{
+    fr_status status = save(l);
+    FR_TRY(l->shared ? fr_comm_agree(status) : status);
+    return fr_interrupted();
+}
+
+/* Whether somebody wants to stop: of ranks, one is enough, and all ask at the same step. */
+static bool stop_wanted(const loop *l)
+{
+    bool wanted = fr_interrupt_wanted();
+    return l->shared ? fr_comm_any(wanted) : wanted;
+}
+
 /* The steps of the running epoch that are left. */
 static fr_status run_epoch(loop *l)
 {
@@ -235,12 +307,13 @@ static fr_status run_epoch(loop *l)
         FR_TRY(one_step(l, i));
         if (!fit->quiet)
             show(l, i + 1);
-        if (fr_interrupt_wanted()) {
+        if (l->shared && l->pending.count > 0)
+            continue; /* ranks look at the same steps, whatever each one's clock says */
+        if (stop_wanted(l)) {
             FR_TRY(settle(l));
-            FR_TRY(save(l));
-            return fr_interrupted();
+            return leave(l);
         }
-        if (fit->checkpoint && fr_seconds() - l->saved >= fit->checkpoint_seconds) {
+        if (keeps_checkpoint(l) && fr_seconds() - l->saved >= fit->checkpoint_seconds) {
             FR_TRY(settle(l));
             FR_TRY(save(l));
         }
@@ -253,10 +326,8 @@ static fr_status watch(loop *l)
     fr_fit *fit = l->fit;
     fr_measure measure = {NAN, NAN};
     fr_status status = fit->watch(fit->model, &measure);
-    if (status == FR_INTERRUPTED) {
-        FR_TRY(save(l));
-        return fr_interrupted();
-    }
+    if (status == FR_INTERRUPTED)
+        return leave(l);
     FR_TRY(status);
     l->history.at[l->history.count++] = measure;
     if (fr_history_best(&l->history) == l->history.count - 1)
@@ -290,8 +361,11 @@ static fr_status run(loop *l)
         fr_progress_end(&l->progress);
     }
     FR_TRY(status);
+    if (l->shared) /* unlike processors may have rounded unlike; what follows needs the same bits on all */
+        fr_comm_broadcast(l->best, l->bytes, 0);
     fr_part_set(fit->params, FR_PART_VALUE, l->best);
-    fr_checkpoint_remove(fit->checkpoint);
+    if (keeps_checkpoint(l))
+        fr_checkpoint_remove(fit->checkpoint);
     return FR_OK;
 }
 
@@ -299,7 +373,10 @@ fr_status fr_fit_run(fr_fit *fit)
 {
     if (fit->n == 0 || fit->epochs == 0)
         return FR_OK;
-    loop l = {.fit = fit, .epoch_steps = fr_fit_steps(fit->n, fit->batch), .saved = fr_seconds()};
+    loop l = {.fit = fit,
+              .shared = fit->shared && fr_comm_ranks() > 1,
+              .epoch_steps = fr_fit_steps(fit->n, fit->batch),
+              .saved = fr_seconds()};
     fit->optimizer.steps = l.epoch_steps * fit->epochs;
     /* The first epochs have too few before them to be smoothed: a lucky one would win. */
     l.history = (fr_history){.at = FR_NEW(fr_measure, fit->epochs),

@@ -4,7 +4,12 @@
  * Epoch e visits the training rows in the order of a permutation keyed by (seed, e), cut into ceil(n / batch) batches
  * of nearly equal size. After an epoch the dev split is measured; the parameters of the best epoch are kept. Everything
  * that decides is in the checkpoint, and the rest is keyed by step or epoch: a resumed run gives the bits of an
- * uninterrupted one. */
+ * uninterrupted one.
+ *
+ * A shared training is the work of all ranks: each adds the gradient of its part of a batch, the sum over the ranks is
+ * what every one of them steps by, and so all hold the same parameters. The sum is the gradient of the whole batch, so
+ * the number of ranks moves last bits only, and a checkpoint goes on on any number of them. Others are of the rank
+ * alone, whatever the rest does. */
 #ifndef FR_TRAIN_LOOP_H
 #define FR_TRAIN_LOOP_H
 
@@ -42,17 +47,19 @@ typedef struct fr_fit {
     const char *checkpoint, *key; /* checkpoint NULL: none */
     double checkpoint_seconds;
     bool quiet;
+    bool shared; /* by all ranks: fr_fit_run, step and watch are called together (comm.h) */
 
     void *model;
     /* Adds the gradient of a batch (gradients are zero before) and adds its loss to the f64 scalar `loss`, without
-     * waiting for the device. Every random draw is keyed by `step`. */
+     * waiting for the device. Every random draw is keyed by `step`. When shared, gets the whole batch and adds this
+     * rank's part of both (fr_trunk_share). */
     fr_status (*step)(void *model, const int64_t *rows, int64_t count, int64_t step, fr_tensor loss);
     fr_status (*watch)(void *model, fr_measure *measure);
     const char *(*first_bad)(void *model); /* name of the first activation that is not finite, NULL if all are */
 } fr_fit;
 
 /* Runs to the end and leaves the best epoch's parameters in place. FR_INTERRUPTED after a checkpoint when asked to
- * stop. */
+ * stop; on all ranks at the same step when one of them is. */
 FR_NODISCARD fr_status fr_fit_run(fr_fit *fit);
 
 /* Steps of an epoch, and the first row of batch i of them (i = steps: n). */

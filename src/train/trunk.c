@@ -1,6 +1,7 @@
 #include "trunk.h"
 
 #include "base/memory.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "ops/ops.h"
 
@@ -146,6 +147,27 @@ int64_t fr_trunk_slice(const fr_trunk *t, const fr_prompts *prompts, const int64
     return taken;
 }
 
+fr_share fr_trunk_share(const fr_trunk *t, const fr_prompts *prompts, const int64_t *rows, int64_t count)
+{
+    int rank = fr_comm_rank(), ranks = fr_comm_ranks();
+    if (ranks == 1)
+        return (fr_share){0, count, 0};
+    double *weight = NULL;
+    if (t->encoder) {
+        weight = FR_NEW(double, count);
+        for (int64_t i = 0; i < count; i++)
+            weight[i] = (double)length_of(prompts->tokens, rows[i]);
+    }
+    int64_t *first = FR_NEW(int64_t, ranks + 1);
+    fr_shares(first, weight, count, ranks);
+    fr_share share = {first[rank], first[rank + 1] - first[rank], 0};
+    for (int64_t i = 0; i < share.first && t->encoder; i++)
+        share.first_token += length_of(prompts->tokens, rows[i]);
+    free(weight);
+    free(first);
+    return share;
+}
+
 static void encode(fr_trunk *t, const fr_tokens *tokens, const int64_t *rows, int64_t count,
                    fr_encoder_randomness randomness)
 {
@@ -236,16 +258,19 @@ static int64_t *order_of(const fr_trunk *t, const fr_prompts *prompts, const int
     return place;
 }
 
-fr_status fr_trunk_apply(fr_trunk *t, const fr_prompts *prompts, const int64_t *rows, int64_t count, fr_trunk_take take,
-                         void *context)
+/* Every ranks-th slice, from number `rank` on. */
+static fr_status apply(fr_trunk *t, const fr_prompts *prompts, const int64_t *rows, int64_t count, fr_trunk_take take,
+                       void *context, int rank, int ranks)
 {
     FR_CHECK(!t->encoder || prompts->tokens, "a trained encoder needs token ids");
     int64_t *place = order_of(t, prompts, rows, count), *row = FR_NEW(int64_t, count);
     for (int64_t i = 0; i < count; i++)
         row[i] = rows ? rows[place[i]] : place[i];
     fr_status status = FR_OK;
-    for (int64_t done = 0, taken, tokens; done < count && status == FR_OK; done += taken) {
+    for (int64_t done = 0, slice = 0, taken, tokens; done < count && status == FR_OK; done += taken, slice++) {
         taken = fr_trunk_slice(t, prompts, row + done, count - done, &tokens);
+        if (slice % ranks != rank)
+            continue;
         fr_tensor h = fr_trunk_forward(t, prompts, row + done, taken, (fr_encoder_randomness){0});
         take(context, h, place + done, taken);
         if (fr_interrupt_wanted() && done + taken < count)
@@ -254,4 +279,23 @@ fr_status fr_trunk_apply(fr_trunk *t, const fr_prompts *prompts, const int64_t *
     free(place);
     free(row);
     return status;
+}
+
+fr_status fr_trunk_apply(fr_trunk *t, const fr_prompts *prompts, const int64_t *rows, int64_t count, fr_trunk_take take,
+                         void *context)
+{
+    return apply(t, prompts, rows, count, take, context, 0, 1);
+}
+
+fr_status fr_trunk_apply_shared(fr_trunk *t, const fr_prompts *prompts, const int64_t *rows, int64_t count,
+                                fr_trunk_take take, void *context, float *out, int64_t width)
+{
+    if (fr_comm_ranks() == 1)
+        return fr_trunk_apply(t, prompts, rows, count, take, context);
+    if (out)
+        memset(out, 0, (size_t)(count * width) * sizeof *out);
+    FR_TRY(fr_comm_agree(apply(t, prompts, rows, count, take, context, fr_comm_rank(), fr_comm_ranks())));
+    if (out) /* as integers: 0 + x keeps the bits of every x, also of -0 */
+        fr_comm_sum(out, count * width, FR_I32);
+    return FR_OK;
 }

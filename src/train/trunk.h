@@ -35,6 +35,14 @@ fr_encoder *fr_trunk_encoder(const fr_trunk *trunk);    /* NULL when frozen */
 int64_t fr_trunk_slice(const fr_trunk *trunk, const fr_prompts *prompts, const int64_t *rows, int64_t count,
                        int64_t *tokens);
 
+/* The part of a batch that is this rank's: rows first .. first + count - 1, none for some ranks of a small batch. */
+typedef struct fr_share {
+    int64_t first, count, first_token; /* first_token: tokens of the rows before; 0 when frozen */
+} fr_share;
+
+/* Parts of about equal numbers of tokens, of rows when frozen. The whole batch for one rank. */
+fr_share fr_trunk_share(const fr_trunk *trunk, const fr_prompts *prompts, const int64_t *rows, int64_t count);
+
 /* h (count, d) of one slice; valid until the next forward. */
 fr_tensor fr_trunk_forward(fr_trunk *trunk, const fr_prompts *prompts, const int64_t *rows, int64_t count,
                            fr_encoder_randomness randomness);
@@ -57,5 +65,12 @@ const char *fr_trunk_first_bad(const fr_trunk *trunk);
 typedef void (*fr_trunk_take)(void *context, fr_tensor h, const int64_t *place, int64_t count);
 FR_NODISCARD fr_status fr_trunk_apply(fr_trunk *trunk, const fr_prompts *prompts, const int64_t *rows, int64_t count,
                                       fr_trunk_take take, void *context);
+
+/* Together: the same slices dealt to the ranks. `take` fills in rows of out (count, width) by place, and at the end
+ * every rank has all of them, the same bits on any number of ranks. out NULL: the caller puts together. FR_INTERRUPTED
+ * on all ranks when one is asked to stop. */
+FR_NODISCARD fr_status fr_trunk_apply_shared(fr_trunk *trunk, const fr_prompts *prompts, const int64_t *rows,
+                                             int64_t count, fr_trunk_take take, void *context, float *out,
+                                             int64_t width);
 
 #endif
