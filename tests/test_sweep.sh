@@ -189,6 +189,54 @@ done
 grep -q "4 of 4 points are finished already" err || fail "points made by --only were run again"
 table hand | diff want - || fail "points made by --only differ"
 
+# ---- a job array: --list says what its elements are, --collect puts together what they left ----
+"$finerouter" sweep four.yaml --list >list
+printf '0\t0,2\troute.alpha=0.3,1 discover.tau=0\n1\t1,3\troute.alpha=0.3,1 discover.tau=0.8\n' | diff - list || fail "--list"
+"$finerouter" sweep mixed.yaml --list | cut -f2 | diff <(echo 0-5) - || fail "--list of one group"
+code=0
+"$finerouter" sweep four.yaml --out array --collect 2>err || code=$?
+[ $code = 1 ] && [ ! -e array ] || fail "exit $code of --collect without any points, want 1 and no folder"
+"$finerouter" sweep four.yaml --out array --quiet --only 1 || fail "--only 1"
+code=0
+"$finerouter" sweep four.yaml --out array --set "name=it's" --quiet --collect >out 2>err || code=$?
+[ $code = 1 ] && [ "$(wc -l <err)" = 1 ] || fail "exit $code with missing points, want 1 and a line"
+grep -qF "array: 2 of 4 points are missing (0,2); to run them: finerouter sweep four.yaml --out array --set 'name=it'\\''s'" err ||
+    { cat err; fail "--collect does not say what is missing"; }
+[ "$(grep -c ',missing$' array/sweep.csv)" = 2 ] || fail "the table does not mark what is missing"
+[ ! -e array/logs ] && [ ! -e array/points/00000.json ] || fail "--collect ran something"
+"$finerouter" sweep four.yaml --out array --quiet --only 2
+stamp=$(stat -c '%Y %i %n' array/points/*)
+"$finerouter" sweep four.yaml --out array --quiet --collect >out || fail "exit $? of --collect"
+[ "$stamp" = "$(stat -c '%Y %i %n' array/points/*)" ] && [ ! -e array/logs ] || fail "--collect ran something again"
+table array | diff want - || fail "the table of an array differs from that of a sweep"
+"$finerouter" sweep four.yaml --out at-once --quiet >want-out
+diff want-out out || fail "--collect prints something else than the sweep"
+python3 - <<'P' || fail "files of an array differ from those of a sweep"
+import json, os
+once, array = (json.load(open(f"{name}/sweep.json")) for name in ("at-once", "array"))
+for sweep in once, array:
+    assert sweep.pop("seconds") > 0
+    for point in sweep["points"]:
+        assert point.pop("seconds") > 0
+assert once == array
+for name in "config.yaml", "sweep.yaml", "environment.json":
+    a, b = (open(f"{folder}/{name}").read().replace(folder, "") for folder in ("at-once", "array"))
+    assert a == b, (name, a, b)
+a, b = (os.path.isdir(f"{folder}/figures") and sorted(os.listdir(f"{folder}/figures")) for folder in ("at-once", "array"))
+assert a == b, (a, b)
+P
+code=0
+"$finerouter" sweep four.yaml --collect --list 2>err || code=$?
+[ $code = 2 ] && grep -q "want one of them" err || fail "--collect with --list was taken"
+
+# Where the config leaves threads open, whoever collects may have another number of cores than those who ran.
+"$finerouter" sweep four.yaml --out cores --set threads=1 --quiet --only 0
+if "$finerouter" sweep four.yaml --out cores --set threads=0 --quiet --collect >/dev/null 2>err; then fail "points were not missing"; fi
+grep -q "2 of 4 points are missing (1,3)" err || { cat err; fail "another number of cores loses points"; }
+[ "$(nproc)" = 1 ] || grep -q "threads=0 --set threads=1\$" err || { cat err; fail "the command would run other points too"; }
+if "$finerouter" sweep four.yaml --out cores --quiet --collect >/dev/null 2>err; then fail "points of one thread were taken"; fi
+grep -q "4 of 4 points are missing (0-3)" err || { cat err; fail "points of one thread were taken for those of two"; }
+
 # ---- seeds and folds are passes of every point ----
 cat >passes.yaml <<'Y'
 config: base.yaml
@@ -218,6 +266,14 @@ points = json.load(open("bad/sweep.json"))["points"]
 assert points[0]["dev_quality"] and points[2]["dev_quality"] and not points[0]["error"]
 assert points[1]["dev_quality"] is None and points[1]["error"].startswith("/nowhere")
 P
+
+for n in 0 1; do
+    "$finerouter" sweep bad.yaml --out bad-array --quiet --only $n 2>/dev/null || true
+done
+code=0
+"$finerouter" sweep bad.yaml --out bad-array --quiet --collect >/dev/null 2>err || code=$?
+[ $code = 1 ] && [ "$(wc -l <err)" = 1 ] && grep -q "1 of 3 points failed, the first is point 1: /nowhere" err ||
+    { cat err; fail "exit $code of --collect with a bad point, want 1 and a line"; }
 
 # ---- what is wrong is said before anything runs ----
 printf 'config: base.yaml\ngrid: {route.alfa: [0]}\n' >wrong.yaml

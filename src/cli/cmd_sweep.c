@@ -2,6 +2,7 @@
 
 #include "base/files.h"
 #include "base/memory.h"
+#include "sweep_array.h"
 #include "sweep_group.h"
 #include "sweep_jobs.h"
 
@@ -34,6 +35,7 @@ fr_status fr_cmd_sweep(const fr_args *args)
     for (int i = 0; i < args->flags; i++)
         if (strcmp(args->flag[i]->name, "--set") == 0)
             sets[count++] = args->value[i];
+    bool list = fr_args_has(args, "--list"), collect = fr_args_has(args, "--collect");
     double jobs = 1, point = -1;
     fr_sweep sweep = {0};
     char *folder = NULL;
@@ -44,11 +46,20 @@ fr_status fr_cmd_sweep(const fr_args *args)
         status = fr_fail(FR_USAGE, "%s wants a whole number", jobs != floor(jobs) ? "--jobs" : "--only");
         goto done;
     }
+    if (list + collect + (point >= 0) > 1) {
+        status = fr_fail(FR_USAGE, "--list, --only and --collect: want one of them");
+        goto done;
+    }
     FR_TRY_GOTO(fr_sweep_read(&sweep, args->positional[0], sets, count), done);
     folder = out ? fr_strdup(out) : fr_format("sweeps/%s", sweep.name);
     for (size_t length = strlen(folder); length > 1 && folder[length - 1] == '/';)
         folder[--length] = 0;
-    status = point >= 0 ? only(&sweep, folder, point) : fr_sweep_run(&sweep, folder, (int64_t)jobs);
+    if (list)
+        fr_sweep_list(&sweep);
+    else if (collect)
+        status = fr_sweep_collect(&sweep, folder, sets, count);
+    else
+        status = point >= 0 ? only(&sweep, folder, point) : fr_sweep_run(&sweep, folder, (int64_t)jobs);
 done:
     free(folder);
     free(sets);

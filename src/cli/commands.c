@@ -84,6 +84,10 @@ static const fr_flag sweep_flags[] = {
     {"--set", "KEY=VALUE", "overrides a key of the config that is not swept; may be repeated"},
     {"--only", "N",
      "evaluates point N and those that share its tasks, and nothing else: one element of a job array"},
+    {"--list", NULL,
+     "runs nothing; prints a line for each element of a job array: the N of --only, its points, their settings"},
+    {"--collect", NULL,
+     "runs nothing; makes the table of what --only left in the sweep folder and says which points are missing"},
     {"--quiet", NULL, "errors and warnings only"},
     {"--verbose", NULL, "more detail"},
     END_OF_FLAGS,
@@ -159,7 +163,8 @@ const fr_command fr_commands[] = {
      "  list    [{key: value, ...}, ...]         these points\n"
      "  random  {points: n, seed: s, keys: {key: {from: a, to: b, scale: linear|log, integer: false|true} or [choices]}}\n"
      "Evaluates the router full at every point and writes <out>/sweep.json, sweep.csv, sweep.h5 and figures. Stages that "
-     "points share\nare made once, a finished point is never run again, and the same command continues a killed one.",
+     "points share\nare made once, a finished point is never run again, and the same command continues a killed one.\n"
+     "On a cluster, --list, --only and --collect make a job array of it (scripts/slurm/sweep.sbatch).",
      true, sweep_flags, fr_cmd_sweep},
     {"route", "ROUTER", 1, 1, "ranks the models for new prompts by a trained router",
      "ROUTER is a run folder or a router.h5. Prints one JSON object a prompt: the choice, the task with its "

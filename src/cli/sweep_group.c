@@ -50,11 +50,30 @@ fr_status fr_sweep_input_hash(char hex[FR_HASH_CHARS], const fr_config *config, 
     return status;
 }
 
-void fr_sweep_point_hash(char hex[FR_HASH_CHARS], const fr_config *config, const char *inputs)
+const char *fr_sweep_inputs_of(fr_sweep_inputs *last, const fr_config *config)
+{
+    char *files =
+        fr_format("%s\n%s\n%s\n%s", config->data.file, config->data.import, config->data.models, config->encoder.path);
+    if (last->files && strcmp(files, last->files) == 0) {
+        free(files);
+        return last->hex;
+    }
+    free(last->files);
+    last->files = files;
+    if (fr_sweep_input_hash(last->hex, config, NULL) != FR_OK)
+        last->hex[0] = 0; /* the job will say what is wrong with them */
+    return last->hex;
+}
+
+int64_t fr_sweep_threads(const fr_config *config)
+{
+    return config->top.threads > 0 ? config->top.threads : omp_get_num_procs();
+}
+
+void fr_sweep_point_hash(char hex[FR_HASH_CHARS], const fr_config *config, const char *inputs, int64_t threads)
 {
     char text[128];
-    snprintf(text, sizeof text, "point 1 %d %lld %lld",
-             config->top.threads > 0 ? (int)config->top.threads : omp_get_num_procs(), (long long)config->eval.seeds,
+    snprintf(text, sizeof text, "point 1 %d %lld %lld", (int)threads, (long long)config->eval.seeds,
              (long long)config->eval.folds);
     fr_hash *hash = fr_hash_create();
     fr_hash_add_text(hash, text);
@@ -84,6 +103,7 @@ typedef struct group {
     const fr_sweep *sweep;
     const char *folder;
     char inputs[FR_HASH_CHARS];
+    char device[160]; /* what makes them */
 } group;
 
 static void fail_member(member *m)
@@ -200,8 +220,12 @@ static void measure(member *m, int64_t pass, const fr_dataset *data, const fr_pr
 static fr_sweep_result result_of(const group *g, member *m, const fr_dataset *data, const char *hash)
 {
     double passes = (double)g->passes;
-    fr_sweep_result result = {.done = true, .error = m->error, .seconds = m->seconds + g->shared / (double)g->count};
+    fr_sweep_result result = {.done = true,
+                              .error = m->error,
+                              .seconds = m->seconds + g->shared / (double)g->count,
+                              .threads = fr_sweep_threads(&m->config)};
     memcpy(result.hash, hash, sizeof result.hash);
+    memcpy(result.device, g->device, sizeof result.device);
     if (m->error)
         return result;
     fr_result **runs = FR_NEW(fr_result *, g->passes), pooled;
@@ -224,7 +248,7 @@ static fr_status write_member(const group *g, member *m, const fr_dataset *data)
 {
     char hash[FR_HASH_CHARS];
     m->config.top.seed = g->seed; /* a pass has its own */
-    fr_sweep_point_hash(hash, &m->config, g->inputs);
+    fr_sweep_point_hash(hash, &m->config, g->inputs, fr_sweep_threads(&m->config));
     fr_sweep_result result = result_of(g, m, data, hash);
     m->written = true;
     return fr_sweep_result_write(g->folder, g->sweep, m->point, &result);
@@ -290,7 +314,7 @@ static void drop_finished(group *g)
         member m = g->at[i];
         char hash[FR_HASH_CHARS];
         fr_sweep_result result;
-        fr_sweep_point_hash(hash, &m.config, g->inputs);
+        fr_sweep_point_hash(hash, &m.config, g->inputs, fr_sweep_threads(&m.config));
         fr_sweep_result_read(&result, g->folder, m.point);
         if (result.done && !result.error && strcmp(result.hash, hash) == 0) {
             free(m.test);
@@ -323,6 +347,8 @@ fr_status fr_sweep_run_group(int64_t *failed, const fr_sweep *sweep, int64_t fir
     fr_run run = {.config = &g.at[0].config, .cache = cache, .variant = ""};
     fr_dataset data = {0};
     fr_status status = fr_device_open(&run.device, run.config->top.device, (int)run.config->top.threads);
+    if (status == FR_OK)
+        memcpy(g.device, run.device->description, sizeof g.device);
     if (status == FR_OK)
         status = fr_stage_data(&run, &data);
     if (status == FR_OK)

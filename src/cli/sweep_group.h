@@ -10,8 +10,18 @@
  * already, or NULL. Costs reading them. */
 FR_NODISCARD fr_status fr_sweep_input_hash(char hex[FR_HASH_CHARS], const fr_config *config, const char *data);
 
-/* Names everything a point's result depends on. inputs: as above. */
-void fr_sweep_point_hash(char hex[FR_HASH_CHARS], const fr_config *config, const char *inputs);
+/* The inputs of points, hashed once for all that read the same files; free `files`. */
+typedef struct fr_sweep_inputs {
+    char *files;
+    char hex[FR_HASH_CHARS];
+} fr_sweep_inputs;
+const char *fr_sweep_inputs_of(fr_sweep_inputs *last, const fr_config *config);
+
+/* The threads a config asks for: all cores of this process where it says 0. */
+int64_t fr_sweep_threads(const fr_config *config);
+
+/* Names everything a point's result depends on. inputs: as above. threads: sums over several depend on their number. */
+void fr_sweep_point_hash(char hex[FR_HASH_CHARS], const fr_config *config, const char *inputs, int64_t threads);
 
 /* Makes the products of the group of point `first`, evaluates each of its points that is not finished in <folder>, and
  * writes them there. eval.seeds and eval.folds are passes of every point. A point that fails is written with its error;

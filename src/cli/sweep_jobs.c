@@ -9,8 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
-#include <omp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -86,27 +84,6 @@ typedef struct sweep_run {
     fr_progress progress;
 } sweep_run;
 
-/* The inputs of points, hashed once for all that read the same files. */
-typedef struct known_inputs {
-    char *files;
-    char hex[FR_HASH_CHARS];
-} known_inputs;
-
-static const char *inputs_of(known_inputs *last, const fr_config *config)
-{
-    char *files =
-        fr_format("%s\n%s\n%s\n%s", config->data.file, config->data.import, config->data.models, config->encoder.path);
-    if (last->files && strcmp(files, last->files) == 0) {
-        free(files);
-        return last->hex;
-    }
-    free(last->files);
-    last->files = files;
-    if (fr_sweep_input_hash(last->hex, config, NULL) != FR_OK)
-        last->hex[0] = 0; /* the job will say what is wrong with them */
-    return last->hex;
-}
-
 /* A finished point is taken from the shelf, and put under its number of today; the stale file of one that is not
  * finished is removed. */
 static fr_status find_point(sweep_run *r, const shelf *s, int64_t p, const char *hash)
@@ -130,13 +107,13 @@ static fr_status find_point(sweep_run *r, const shelf *s, int64_t p, const char 
 static fr_status find_finished(sweep_run *r)
 {
     shelf s = shelf_open(r->folder);
-    known_inputs inputs = {0};
+    fr_sweep_inputs inputs = {0};
     fr_status status = FR_OK;
     for (int64_t p = 0; p < r->sweep->points && status == FR_OK; p++) {
         char hash[FR_HASH_CHARS];
         fr_config config;
         fr_sweep_config(&config, r->sweep, p);
-        fr_sweep_point_hash(hash, &config, inputs_of(&inputs, &config));
+        fr_sweep_point_hash(hash, &config, fr_sweep_inputs_of(&inputs, &config), fr_sweep_threads(&config));
         fr_config_close(&config);
         status = find_point(r, &s, p, hash);
     }
@@ -297,18 +274,30 @@ static fr_status run_jobs(sweep_run *r, int64_t count)
 
 /* ---- the whole ---- */
 
-static fr_status summary(const sweep_run *r)
+static fr_status summary(const fr_sweep *sweep, const char *folder, const fr_sweep_result *result)
 {
     int64_t failed = 0, first = -1;
-    for (int64_t p = r->sweep->points - 1; p >= 0; p--)
-        if (r->result[p].error) {
+    for (int64_t p = sweep->points - 1; p >= 0; p--)
+        if (result[p].error) {
             failed++;
             first = p;
         }
     if (!failed)
         return FR_OK;
-    return fr_fail(FR_FAILED, "%s: %lld of %lld points failed, the first is point %lld: %s", r->folder,
-                   (long long)failed, (long long)r->sweep->points, (long long)first, r->result[first].error);
+    return fr_fail(FR_FAILED, "%s: %lld of %lld points failed, the first is point %lld: %s", folder, (long long)failed,
+                   (long long)sweep->points, (long long)first, result[first].error);
+}
+
+fr_status fr_sweep_publish(const char *folder, const fr_sweep *sweep, const fr_sweep_result *result,
+                           const fr_sweep_facts *facts)
+{
+    FR_TRY(fr_sweep_write(folder, sweep, result, facts));
+    fr_sweep_figures(folder, sweep, result);
+    char *table = fr_sweep_table(sweep, result);
+    printf("%s", table);
+    fflush(stdout);
+    free(table);
+    return summary(sweep, folder, result);
 }
 
 static fr_status in_folder(sweep_run *r, int64_t jobs)
@@ -328,16 +317,9 @@ static fr_status in_folder(sweep_run *r, int64_t jobs)
                (long long)r->sweep->points);
     if (r->open > 0)
         FR_TRY(run_jobs(r, jobs));
-    int64_t threads = r->sweep->base.top.threads;
     fr_sweep_facts facts = {
-        .jobs = jobs, .threads = threads ? threads : omp_get_num_procs(), .seconds = fr_seconds() - began};
-    FR_TRY(fr_sweep_write(r->folder, r->sweep, r->result, &facts));
-    fr_sweep_figures(r->folder, r->sweep, r->result);
-    char *table = fr_sweep_table(r->sweep, r->result);
-    printf("%s", table);
-    fflush(stdout);
-    free(table);
-    return summary(r);
+        .jobs = jobs, .threads = fr_sweep_threads(&r->sweep->base), .seconds = fr_seconds() - began};
+    return fr_sweep_publish(r->folder, r->sweep, r->result, &facts);
 }
 
 fr_status fr_sweep_set_cache(fr_sweep *sweep, const char *folder)
@@ -352,7 +334,7 @@ fr_status fr_sweep_set_cache(fr_sweep *sweep, const char *folder)
 
 static void share_threads(fr_sweep *sweep, int64_t jobs)
 {
-    int64_t threads = sweep->base.top.threads ? sweep->base.top.threads : omp_get_num_procs();
+    int64_t threads = fr_sweep_threads(&sweep->base);
     if (jobs > 1)
         sweep->base.top.threads = threads > jobs ? threads / jobs : 1;
 }

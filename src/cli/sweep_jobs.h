@@ -9,6 +9,10 @@
  * threads when jobs > 1. FR_FAILED when a point failed; FR_INTERRUPTED when asked to stop. */
 FR_NODISCARD fr_status fr_sweep_run(fr_sweep *sweep, const char *folder, int64_t jobs);
 
+/* Writes the tables and figures and prints the best points. FR_FAILED when a point has an error. */
+FR_NODISCARD fr_status fr_sweep_publish(const char *folder, const fr_sweep *sweep, const fr_sweep_result *result,
+                                        const fr_sweep_facts *facts);
+
 /* The base config's cache folder, or <folder>/.cache: set where it is empty. */
 FR_NODISCARD fr_status fr_sweep_set_cache(fr_sweep *sweep, const char *folder);
 

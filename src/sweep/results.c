@@ -73,6 +73,8 @@ fr_status fr_sweep_result_write(const char *folder, const fr_sweep *sweep, int64
     json_t *object = fr_sweep_point_json(sweep, point, result);
     json_object_set_new(object, "schema", json_integer(1));
     json_object_set_new(object, "hash", json_string(result->hash));
+    json_object_set_new(object, "threads", json_integer(result->threads));
+    json_object_set_new(object, "device", fr_json_text(result->device));
     char *path = fr_sweep_point_path(folder, point);
     fr_status status = fr_json_write(path, object);
     free(path);
@@ -85,11 +87,14 @@ void fr_sweep_result_read(fr_sweep_result *result, const char *folder, int64_t p
     char *path = fr_sweep_point_path(folder, point);
     json_t *object = json_load_file(path, 0, NULL);
     const char *hash = json_string_value(json_object_get(object, "hash")),
-               *error = json_string_value(json_object_get(object, "error"));
+               *error = json_string_value(json_object_get(object, "error")),
+               *device = json_string_value(json_object_get(object, "device"));
     if (hash && strlen(hash) == sizeof result->hash - 1) {
         result->done = true;
         memcpy(result->hash, hash, sizeof result->hash);
         result->error = error ? fr_strdup(error) : NULL;
+        result->threads = json_integer_value(json_object_get(object, "threads"));
+        snprintf(result->device, sizeof result->device, "%s", device ? device : "");
         for (int m = 0; m < FR_SWEEP_MEASURES; m++) {
             const json_t *number = json_object_get(object, fr_sweep_measures[m].name);
             double value = json_is_number(number) ? json_number_value(number) : NAN;

@@ -30,7 +30,9 @@ typedef struct fr_sweep_result {
     double tasks;        /* a whole number */
     double alpha, theta; /* that were used */
     double seconds;      /* of its own, and its share of what its group made together */
-    char *error;         /* one line; NULL: none */
+    int64_t threads;     /* that made it, on this device */
+    char device[160];
+    char *error; /* one line; NULL: none */
 } fr_sweep_result;
 
 typedef struct fr_sweep {
