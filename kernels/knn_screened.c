@@ -311,39 +311,55 @@ static bool report(const search *s, double share)
     return !s->job.progress || s->job.progress(s->job.context, (int64_t)(share * (double)s->job.nq));
 }
 
-/* Every block of the first n queries against every other, as in a tournament: in a round each block meets one other,
- * so that no two threads have the same rows. `share` of all the work. */
-static bool search_mirrored(const search *s, int64_t n, double share)
+/* This part's meetings of a round of a tournament, in which each block meets one other, so that no two threads have the
+ * same rows. Round -1: each itself. The parts take turns at being first, so that all have as much to do. */
+static void play(const search *s, const blocks *b, int64_t round)
 {
-    blocks b = blocks_new(s, n, (int64_t)8 * omp_get_max_threads());
-    blocks_set(s, &b, s->job.queries, 0, n);
-    int64_t even = (b.count + 1) / 2 * 2, others = even - 1;
-    bool more = true;
-    for (int64_t round = -1; round < others && more; round++) { /* the first: each with itself */
+    int64_t even = (b->count + 1) / 2 * 2, others = even - 1, parts = s->job.parts;
 #pragma omp parallel for schedule(dynamic)
-        for (int64_t t = 0; t < (round < 0 ? b.count : even / 2); t++) {
-            int64_t one = round < 0 ? t : (round + t) % others;
-            int64_t other = round < 0 ? t : t == 0 ? others : (round - t + others) % others;
-            if (one >= b.count || other >= b.count) /* of an odd count, one rests */
-                continue;
-            side rows = nth_side(s, &b, one), columns = nth_side(s, &b, other);
-            visit(s, &rows, &columns, one != other);
-        }
-        more = report(s, share * (double)(round + 2) / (double)even);
+    for (int64_t t = (s->job.part + round + 1) % parts; t < (round < 0 ? b->count : even / 2); t += parts) {
+        int64_t one = round < 0 ? t : (round + t) % others;
+        int64_t other = round < 0 ? t : t == 0 ? others : (round - t + others) % others;
+        if (one >= b->count || other >= b->count) /* of an odd count, one rests */
+            continue;
+        side rows = nth_side(s, b, one), columns = nth_side(s, b, other);
+        visit(s, &rows, &columns, one != other);
     }
-    blocks_free(&b);
-    return more;
 }
 
-/* Queries from `first` on against the corpus, CHUNK blocks of it at a time. */
+/* Every block of the first n queries against every other. `share` of all the work. Parts exchange after rounds 0, 1, 2,
+ * 4, 8 ...: most candidates come early. One whose progress has stopped waits for that. */
+static bool search_mirrored(const search *s, int64_t n, double share)
+{
+    blocks b = blocks_new(s, n, 8 * s->job.threads * s->job.parts);
+    blocks_set(s, &b, s->job.queries, 0, n);
+    int64_t rounds = (b.count + 1) / 2 * 2;
+    bool more = true, together = true;
+    for (int64_t round = 0; round < rounds && together; round++) {
+        if (more) {
+            play(s, &b, round - 1);
+            more = report(s, share * (double)(round + 1) / (double)rounds);
+        }
+        if (!s->job.exchange)
+            together = more;
+        else if ((round & (round - 1)) == 0)
+            together = s->job.exchange(s->job.exchange_context, more);
+    }
+    blocks_free(&b);
+    return more && together;
+}
+
+/* This part's range of the queries from `first` on against the corpus, CHUNK blocks of it at a time. */
 static bool search_rest(const search *s, int64_t first, double done)
 {
     const fr_knn_job *job = &s->job;
+    int64_t rest = job->nq - first, end = first + rest * (job->part + 1) / job->parts;
+    first += rest * job->part / job->parts;
     int64_t step = smaller(job->nc, CHUNK * MOST_ROWS);
-    blocks queries = blocks_new(s, job->nq - first, (int64_t)4 * omp_get_max_threads());
+    blocks queries = blocks_new(s, end - first, 4 * job->threads);
     blocks corpus = blocks_new(s, step, 1);
     int64_t room = corpus.count;
-    blocks_set(s, &queries, job->queries, first, job->nq - first);
+    blocks_set(s, &queries, job->queries, first, end - first);
     bool more = true;
     for (int64_t from = 0; from < job->nc && more; from += step) {
         int64_t here = smaller(step, job->nc - from);

@@ -6,7 +6,8 @@
 #include "kernels.h"
 
 /* As kernels.h's knn; progress as fr_knn's. Where the queries begin with the corpus (the same memory, nq >= nc), each
- * pair of the corpus is computed once. d to KNN_SCREENED_D. The answer depends on the data alone: a score is one f32
+ * pair of the corpus is computed once. d to KNN_SCREENED_D. Of several parts each gives the best of its pairs, and the
+ * best of those are the answer. The answer depends on the data alone: a score is one f32
  * sum in one order, wherever it is computed, and the order of visits only decides which are left out. */
 typedef struct fr_knn_job {
     float *value;   /* (nq,k) */
@@ -16,6 +17,13 @@ typedef struct fr_knn_job {
     const int32_t *skip; /* (nq) or NULL */
     bool (*progress)(void *context, int64_t rows);
     void *context;
+    int64_t part, parts; /* which of how many parts of the pairs; 0 of 1: all of them */
+    int64_t threads;     /* of a part; the same for all, since blocks are cut by it */
+    /* Called by all parts at the same times, NULL for a single one: makes the lists the best of all parts so far, so
+     * that each leaves out what another's candidates beat. `more`: this part's progress goes on. False: one's does not,
+     * and all stop. */
+    bool (*exchange)(void *context, bool more);
+    void *exchange_context;
 } fr_knn_job;
 
 enum { KNN_SCREENED_D = 4096 };

@@ -20,7 +20,7 @@ ALLOWED = {
     "nn": "comm ops device kernels io text",
     "text": "",
     "comm": "device kernels",
-    "ops": "device kernels",
+    "ops": "comm device kernels",
     "device": "kernels",
     "io": "",
     "base": "kernels",

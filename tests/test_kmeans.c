@@ -8,6 +8,14 @@
 
 #include <omp.h>
 
+static double squares_of(int32_t *member, float *centre, const float *x, int64_t n, int64_t d, int64_t k,
+                         int64_t restarts, int64_t iterations, uint64_t seed)
+{
+    double squares;
+    assert_ok(fr_kmeans(member, centre, &squares, x, n, d, k, restarts, iterations, seed));
+    return squares;
+}
+
 /* Three pairs on a line: means .5, 10.5, 21, squared distances 4 x .25 + 2 x 1 = 3. */
 static void pairs_on_a_line(void **state)
 {
@@ -15,7 +23,7 @@ static void pairs_on_a_line(void **state)
     const float x[6] = {0, 10, 20, 1, 11, 22};
     int32_t member[6];
     float centre[3];
-    assert_close(fr_kmeans(member, centre, x, 6, 1, 3, 10, 100, 1), 3, 1e-9);
+    assert_close(squares_of(member, centre, x, 6, 1, 3, 10, 100, 1), 3, 1e-9);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(member[i], member[i + 3]);
         assert_close(centre[member[i]], i == 0 ? .5 : i == 1 ? 10.5 : 21, 1e-6);
@@ -24,7 +32,7 @@ static void pairs_on_a_line(void **state)
     assert_int_not_equal(member[1], member[2]);
     assert_int_not_equal(member[0], member[2]);
     /* One cluster: sum x^2 - (sum x)^2 / n = 1106 - 64^2 / 6. */
-    assert_close(fr_kmeans(member, centre, x, 6, 1, 1, 1, 100, 1), 1106 - 64 * 64 / 6., 1e-3);
+    assert_close(squares_of(member, centre, x, 6, 1, 1, 1, 100, 1), 1106 - 64 * 64 / 6., 1e-3);
     assert_close(centre[0], 64 / 6., 1e-5);
 }
 
@@ -37,7 +45,7 @@ static void few_rows(void **state)
     float centre[10];
     for (int i = 0; i < 10; i++)
         centre[i] = NAN;
-    assert_close(fr_kmeans(member, centre, x, 3, 2, 5, 3, 10, 7), 0, 0);
+    assert_close(squares_of(member, centre, x, 3, 2, 5, 3, 10, 7), 0, 0);
     int seen[5] = {0};
     for (int i = 0; i < 3; i++) {
         seen[member[i]]++;
@@ -59,7 +67,7 @@ static void equal_rows(void **state)
     float centre[3];
     for (uint64_t seed = 0; seed < 20; seed++) {
         int size[3] = {0};
-        assert_close(fr_kmeans(member, centre, x, 5, 1, 3, 2, 50, seed), 0, 0);
+        assert_close(squares_of(member, centre, x, 5, 1, 3, 2, 50, seed), 0, 0);
         for (int i = 0; i < 5; i++)
             size[member[i]]++;
         for (int j = 0; j < 3; j++)
@@ -88,9 +96,9 @@ static void blobs_are_found(void **state)
     float *x = blobs(N, D, K, .05), *centre = FR_NEW(float, K *D), *again = FR_NEW(float, K *D);
     int32_t *member = FR_NEW(int32_t, N), *other = FR_NEW(int32_t, N);
     omp_set_num_threads(3);
-    double sum = fr_kmeans(member, centre, x, N, D, K, 10, 100, 3), check = 0;
+    double sum = squares_of(member, centre, x, N, D, K, 10, 100, 3), check = 0;
     omp_set_num_threads(1);
-    double same = fr_kmeans(other, again, x, N, D, K, 10, 100, 3);
+    double same = squares_of(other, again, x, N, D, K, 10, 100, 3);
     assert_memory_equal(member, other, N * sizeof *member);
     assert_memory_equal(centre, again, K * D * sizeof *centre);
     assert_true(sum == same);
@@ -125,9 +133,9 @@ static void restarts_help(void **state)
     enum { N = 700, D = 8, K = 24 };
     float *x = blobs(N, D, 60, .4), *centre = FR_NEW(float, K *D);
     int32_t *member = FR_NEW(int32_t, N);
-    double one = fr_kmeans(member, centre, x, N, D, K, 1, 100, 11),
-           five = fr_kmeans(member, centre, x, N, D, K, 5, 100, 11),
-           twenty = fr_kmeans(member, centre, x, N, D, K, 20, 100, 11);
+    double one = squares_of(member, centre, x, N, D, K, 1, 100, 11),
+           five = squares_of(member, centre, x, N, D, K, 5, 100, 11),
+           twenty = squares_of(member, centre, x, N, D, K, 20, 100, 11);
     assert_true(five <= one && twenty <= five && twenty < one);
     free(x);
     free(centre);

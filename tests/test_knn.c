@@ -194,7 +194,7 @@ static void check_screened(fr_knn_screened *screened, int kind, int64_t nq, int6
     float *value[2] = {malloc(bytes), malloc(bytes)};
     for (int64_t i = 0; i < nq; i++)
         skip[i] = i % 5 == 4 ? -1 : (int32_t)i;
-    fr_knn_job job = {value[0], index[0], rows, rows, nq, nc, d, k, self ? skip : NULL, NULL, NULL};
+    fr_knn_job job = {value[0], index[0], rows, rows, nq, nc, d, k, self ? skip : NULL, NULL, NULL, 0, 1, 1, NULL, NULL};
     neighbours_in_order(index[0], value[0], &job);
     job.value = value[1];
     job.index = index[1];

@@ -156,7 +156,7 @@ static void tasks_by_kmeans(void **state)
     const int32_t *task = tasks_of(&products);
     int64_t k = own.tasks.T, d = texts.d, wrong = 0, small = 0;
     int32_t *label = FR_NEW(int32_t, data.N);
-    fr_kmeans_labels(label, &data, texts.description, d, &changed);
+    assert_ok(fr_kmeans_labels(label, &data, texts.description, d, &changed));
     int64_t *size = FR_NEW(int64_t, k);
     double *mean = FR_NEW(double, k *d);
     for (int64_t i = 0; i < data.N; i++)

@@ -100,8 +100,8 @@ void fr_discovery_label(fr_discovery *discovery, const int32_t *label, fr_tasks 
 /* Such labels (discover.method source and kmeans): the prompts' sources; k-means into discover.clusters of the
  * embeddings (N, d) of training prompts. */
 void fr_source_labels(int32_t *label, const fr_dataset *data);
-void fr_kmeans_labels(int32_t *label, const fr_dataset *data, const float *embedding, int64_t d,
-                      const fr_config *config);
+FR_NODISCARD fr_status fr_kmeans_labels(int32_t *label, const fr_dataset *data, const float *embedding, int64_t d,
+                                        const fr_config *config);
 
 /* Candidate sets: in fused order until the share of members whose most preferred model (any of the tied best) lies in
  * the set exceeds coverage, or all models are in. */

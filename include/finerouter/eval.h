@@ -32,6 +32,10 @@ typedef struct fr_scores {
 
 void fr_scores_close(fr_scores *scores); /* frees score and tie */
 
+/* Clusterings of the training prompts that several routers go by. */
+typedef struct fr_clusterings fr_clusterings;
+void fr_clusterings_close(fr_clusterings *clusterings); /* accepts NULL */
+
 /* What routers may read: everything but test quality enters their choices. */
 typedef struct fr_eval_input {
     const fr_config *config;
@@ -41,6 +45,8 @@ typedef struct fr_eval_input {
     int64_t d;
     const float *general;               /* (N, M) phase-1 estimates (ipr), or NULL */
     const struct fr_training *training; /* what trainings read, for baselines that train the text encoder; or NULL */
+    fr_clusterings **clusterings; /* where the first router that needs them leaves them for the next ones on the same
+                                   * input; NULL: they are not kept */
 } fr_eval_input;
 
 /* A baseline: one file under src/eval/baselines. */

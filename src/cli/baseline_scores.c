@@ -13,7 +13,7 @@
 #define VERSION 1
 
 static fr_status make_scores(fr_scores *scores, const fr_baseline *baseline, const fr_run *run, const fr_dataset *data,
-                             const fr_texts *texts, const float *general)
+                             const fr_texts *texts, const float *general, fr_clusterings **clusterings)
 {
     fr_training training = fr_run_training(run, run->config, data, texts);
     training.tokens = &texts->tokens; /* a router may train the encoder though the run leaves it frozen */
@@ -23,7 +23,8 @@ static fr_status make_scores(fr_scores *scores, const fr_baseline *baseline, con
                            .embedding = texts->prompt,
                            .d = texts->d,
                            .general = general,
-                           .training = &training};
+                           .training = &training,
+                           .clusterings = clusterings};
     fr_status status = baseline->score(scores, &input);
     if (status == FR_INTERRUPTED)
         return status;
@@ -70,7 +71,8 @@ fail:
 }
 
 fr_status fr_baseline_scores(fr_scores *scores, double *seconds, bool *reused, const fr_baseline *baseline,
-                             const fr_run *run, const fr_dataset *data, const fr_texts *texts, const float *general)
+                             const fr_run *run, const fr_dataset *data, const fr_texts *texts, const float *general,
+                             fr_clusterings **clusterings)
 {
     double start = fr_seconds();
     fr_key key = FR_KEY(baseline->name, baseline->version, run->config, "B", run->device, data->hash, texts->key.hex);
@@ -78,7 +80,7 @@ fr_status fr_baseline_scores(fr_scores *scores, double *seconds, bool *reused, c
     *reused = baseline->version > 0 && fr_file_exists(path);
     fr_comm_broadcast(reused, sizeof *reused, 0);
     fr_status status = *reused ? read_scores(scores, baseline->name, data, path)
-                               : make_scores(scores, baseline, run, data, texts, general);
+                               : make_scores(scores, baseline, run, data, texts, general, clusterings);
     if (status == FR_OK && baseline->version > 0 && !*reused && fr_is_root())
         status = write_scores(scores, path);
     *seconds = *reused ? 0 : fr_seconds() - start;

@@ -5,9 +5,10 @@
 
 #include "stages.h"
 
-/* general: phase-1 estimates (N, M). seconds: wall time, 0 when the scores came from the cache; *reused tells. */
+/* general: phase-1 estimates (N, M). clusterings: see fr_eval_input. seconds: wall time, 0 when the scores came from
+ * the cache; *reused tells. */
 FR_NODISCARD fr_status fr_baseline_scores(fr_scores *scores, double *seconds, bool *reused, const fr_baseline *baseline,
                                           const fr_run *run, const fr_dataset *data, const fr_texts *texts,
-                                          const float *general);
+                                          const float *general, fr_clusterings **clusterings);
 
 #endif

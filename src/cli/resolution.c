@@ -34,7 +34,7 @@ static void find_neighbours(neighbours *found, const fr_run *run, const fr_datas
         self[i] = i < trained ? (int32_t)i : -1;
     }
     found->near = FR_NEW(int32_t, found->n * k);
-    fr_knn(run->device, found->near, similarity, queries, queries, found->n, trained, d, k, self, NULL, NULL);
+    fr_knn_shared(run->device, found->near, similarity, queries, queries, found->n, trained, d, k, self, NULL, NULL);
     free(queries);
     free(similarity);
     free(self);

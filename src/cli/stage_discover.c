@@ -21,8 +21,9 @@ static fr_status discover(fr_run *run, const fr_dataset *data, const fr_texts *t
         if (config->discover.method == FR_TASKS_SOURCE)
             fr_source_labels(label, data);
         else
-            fr_kmeans_labels(label, data, embedding, texts->d, config);
-        fr_discovery_label(discovery, label, &products->tasks);
+            status = fr_kmeans_labels(label, data, embedding, texts->d, config);
+        if (status == FR_OK)
+            fr_discovery_label(discovery, label, &products->tasks);
         free(label);
     } else if (isnan(config->discover.resolution)) {
         products->grid_quality = FR_NEW(double, config->discover.resolution_grid.count);

@@ -99,7 +99,8 @@ fr_status fr_check_routers(const fr_config *config)
 /* ---- scores ---- */
 
 static fr_status scores_of(fr_scores *scores, double *seconds, bool *reused, const char *name, fr_run *run,
-                           const fr_dataset *data, const fr_texts *texts, const fr_products *own)
+                           const fr_dataset *data, const fr_texts *texts, const fr_products *own,
+                           fr_clusterings **clusterings)
 {
     const fr_baseline *baseline = fr_baseline_find(name);
     const fr_variant *variant = fr_variant_find(name);
@@ -108,7 +109,7 @@ static fr_status scores_of(fr_scores *scores, double *seconds, bool *reused, con
     if (variant)
         FR_TRY(fr_variant_scores(scores, seconds, variant, run, data, texts, own));
     else if (baseline)
-        FR_TRY(fr_baseline_scores(scores, seconds, reused, baseline, run, data, texts, own->general));
+        FR_TRY(fr_baseline_scores(scores, seconds, reused, baseline, run, data, texts, own->general, clusterings));
     else
         fr_products_scores(scores, name, data, own);
     if (product)
@@ -140,6 +141,7 @@ fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, const fr_texts 
     const char **name = chosen_names(&names, run->config);
     double began = fr_seconds(), variants = 0, *cost = FR_NEW(double, data->M);
     fr_status status = FR_OK;
+    fr_clusterings *clusterings = NULL;
     fr_expected_cost(cost, data);
     *count = 0;
     *results = FR_NEW(fr_result, names);
@@ -149,7 +151,7 @@ fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, const fr_texts 
         bool reused;
         status = fr_comm_any(fr_interrupt_wanted())
                      ? fr_interrupted()
-                     : scores_of(&scores, &seconds, &reused, name[i], run, data, texts, own);
+                     : scores_of(&scores, &seconds, &reused, name[i], run, data, texts, own, &clusterings);
         if (status != FR_OK) {
             fr_scores_close(&scores);
             break;
@@ -164,6 +166,7 @@ fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, const fr_texts 
     }
     if (status == FR_OK)
         fr_run_seconds(run, "evaluate", fr_seconds() - began - variants);
+    fr_clusterings_close(clusterings);
     free(name);
     free(cost);
     return status;

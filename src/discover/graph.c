@@ -1,6 +1,9 @@
 /* The graph of one round: nearest neighbours, rank-biased overlap, filter, weights. */
 #include "discover_internal.h"
 
+#include "comm/comm.h"
+#include "device/device.h"
+#include "device/tables.h"
 #include "finerouter/log.h"
 #include "ops/ops.h"
 
@@ -27,7 +30,8 @@ fr_status fr_neighbours(int32_t *index, float *similarity, const float *queries,
     fr_progress progress;
     if (what)
         fr_progress_begin(&progress, what, "prompts", nq);
-    bool done = fr_knn(device, index, similarity, queries, corpus, nq, nc, d, k, skip, report, what ? &progress : NULL);
+    bool done =
+        fr_knn_shared(device, index, similarity, queries, corpus, nq, nc, d, k, skip, report, what ? &progress : NULL);
     if (what)
         fr_progress_end(&progress);
     return done ? FR_OK : fr_interrupted();
@@ -117,6 +121,40 @@ static void weigh(fr_graph *graph, double tau, int weight)
     }
 }
 
+/* Edges first .. first+count-1, to the bits they get among all: the way to compare depends on all lists together. */
+static void overlap_range(fr_graph *graph, int64_t first, int64_t count, const int16_t *top, const int16_t *bottom,
+                          int64_t M, const fr_config *config, struct fr_device *device)
+{
+    const fr_rbo_parts *parts = device->queue ? NULL : fr_rbo_parts_for(device->kernels);
+    bool corrected = config->discover.rbo_ties == FR_RBO_B;
+    if (!parts || count == graph->E) {
+        fr_rbo_edges(device, graph->rbo + first, graph->edges + 2 * first, top, bottom, count, M,
+                     config->discover.rbo_p, corrected);
+        return;
+    }
+    fr_rbo_look look = {0};
+    int64_t lists = 0;
+    for (int64_t x = 0; x < 2 * graph->E; x++)
+        lists = graph->edges[x] >= lists ? graph->edges[x] + 1 : lists;
+    parts->look(&look, top, bottom, lists, M);
+    parts->compare(parts->way(&look, graph->E, M), graph->rbo + first, graph->edges + 2 * first, top, count, lists, M,
+                   config->discover.rbo_p, corrected);
+}
+
+/* Every rank its range of the edges. */
+static void overlap(fr_graph *graph, const int16_t *top, const int16_t *bottom, int64_t M, const fr_config *config,
+                    struct fr_device *device)
+{
+    int64_t *first = FR_NEW(int64_t, fr_comm_ranks() + 1);
+    fr_shares(first, NULL, graph->E, fr_comm_ranks());
+    int64_t from = first[fr_comm_rank()], count = first[fr_comm_rank() + 1] - from;
+    fr_comm_at("rank-biased overlap", graph->E);
+    if (count > 0)
+        overlap_range(graph, from, count, top, bottom, M, config, device);
+    fr_comm_gather(graph->rbo, first, sizeof *graph->rbo);
+    free(first);
+}
+
 fr_status fr_graph_build(fr_graph *graph, const float *embedding, const int16_t *top, const int16_t *bottom, int64_t n,
                          int64_t d, int64_t M, const fr_config *config, struct fr_device *device, const char *what)
 {
@@ -137,9 +175,7 @@ fr_status fr_graph_build(fr_graph *graph, const float *embedding, const int16_t 
     }
     graph->rbo = FR_NEW(float, graph->E);
     graph->weight = FR_NEW(float, graph->E);
-    if (graph->E > 0)
-        fr_rbo_edges(device, graph->rbo, graph->edges, top, bottom, graph->E, M, config->discover.rbo_p,
-                     config->discover.rbo_ties == FR_RBO_B);
+    overlap(graph, top, bottom, M, config, device);
     weigh(graph, config->discover.tau, config->discover.weight);
     return FR_OK;
 }

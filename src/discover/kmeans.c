@@ -6,7 +6,9 @@
 #include "discover_internal.h"
 
 #include "base/rng.h"
+#include "comm/comm.h"
 #include "device/tables.h"
+#include "finerouter/log.h"
 
 #include <float.h>
 #include <math.h>
@@ -89,7 +91,7 @@ static int64_t draw(const double *weight, int64_t n, double u)
 static void start(clustering *c, uint64_t seed, int64_t restart)
 {
     uint64_t stream = fr_stream("kmeans", (uint64_t)restart, 0);
-    for (int64_t j = 0; j < c->k; j++) {
+    for (int64_t j = 0; j < c->k && !fr_interrupt_wanted(); j++) { /* lloyd tells of it */
         int64_t row = j == 0 ? fr_rng_below(seed, stream, 0, c->n)
                              : draw(c->distance, c->n, fr_rng_uniform(seed, stream, (uint64_t)j));
         float *centre = c->centre + j * c->d;
@@ -200,12 +202,12 @@ static void move_centres(clustering *c)
     fr_groups_close(&groups);
 }
 
-/* Until no row moves. Returns the sum of squared distances to the means. */
-static double lloyd(clustering *c, int64_t iterations)
+/* Until no row moves. sum: of squared distances to the means, infinity where they are not finite. */
+static fr_status lloyd(clustering *c, int64_t iterations, double *sum)
 {
     int32_t *before = FR_NEW(int32_t, c->n);
     size_t bytes = (size_t)c->n * sizeof *before;
-    for (int64_t iteration = 0; iteration < iterations; iteration++) {
+    for (int64_t iteration = 0; iteration < iterations && !fr_interrupt_wanted(); iteration++) {
         assign(c);
         fill_empty(c);
         if (iteration > 0 && memcmp(before, c->member, bytes) == 0)
@@ -214,14 +216,45 @@ static double lloyd(clustering *c, int64_t iterations)
         memcpy(before, c->member, bytes);
     }
     free(before);
-    double sum = 0;
+    if (fr_interrupt_wanted())
+        return fr_interrupted();
+    *sum = 0;
     for (int64_t i = 0; i < c->n; i++)
-        sum += squared_distance(c->x + i * c->d, c->centre + c->member[i] * c->d, c->d);
-    return sum;
+        *sum += squared_distance(c->x + i * c->d, c->centre + c->member[i] * c->d, c->d);
+    if (isnan(*sum))
+        *sum = INFINITY;
+    return FR_OK;
 }
 
-double fr_kmeans(int32_t *member, float *centre, const float *x, int64_t n, int64_t d, int64_t k, int64_t restarts,
-                 int64_t iterations, uint64_t seed)
+/* The first of the smallest. */
+static int64_t best_of(const double *sum, int64_t restarts)
+{
+    int64_t best = 0;
+    for (int64_t r = 1; r < restarts; r++)
+        best = sum[r] < sum[best] ? r : best;
+    return best;
+}
+
+/* This rank's starts, every ranks-th: their sums, others stay as they are; the best is left in member and centre. */
+static fr_status own_starts(clustering *c, int32_t *member, float *centre, double *sum, int64_t restarts,
+                            int64_t iterations, uint64_t seed)
+{
+    double best = INFINITY;
+    for (int64_t restart = fr_comm_rank(); restart < restarts; restart += fr_comm_ranks()) {
+        fr_comm_at("k-means, start", restart);
+        start(c, seed, restart);
+        FR_TRY(lloyd(c, iterations, &sum[restart]));
+        if (restart >= fr_comm_ranks() && !(sum[restart] < best))
+            continue;
+        best = sum[restart];
+        memcpy(member, c->member, (size_t)c->n * sizeof *member);
+        memcpy(centre, c->centre, (size_t)(c->k * c->d) * sizeof *centre);
+    }
+    return FR_OK;
+}
+
+fr_status fr_kmeans(int32_t *member, float *centre, double *squares, const float *x, int64_t n, int64_t d, int64_t k,
+                    int64_t restarts, int64_t iterations, uint64_t seed)
 {
     FR_CHECK(n > 0 && d > 0 && k > 0 && restarts > 0 && iterations > 0,
              "k-means of %lld x %lld rows into %lld clusters, %lld starts, %lld iterations", (long long)n, (long long)d,
@@ -230,21 +263,23 @@ double fr_kmeans(int32_t *member, float *centre, const float *x, int64_t n, int6
     c.centre = FR_NEW(float, c.k *d);
     c.member = FR_NEW(int32_t, n);
     c.distance = FR_NEW(double, n);
-    double best = INFINITY;
+    double *sum = FR_NEW(double, restarts);
     memset(centre, 0, (size_t)(k * d) * sizeof *centre);
-    for (int64_t restart = 0; restart < restarts; restart++) {
-        start(&c, seed, restart);
-        double sum = lloyd(&c, iterations);
-        if (restart > 0 && !(sum < best))
-            continue;
-        best = sum;
-        memcpy(member, c.member, (size_t)n * sizeof *member);
-        memcpy(centre, c.centre, (size_t)(c.k * d) * sizeof *centre);
+    fr_status status = fr_comm_agree(own_starts(&c, member, centre, sum, restarts, iterations, seed));
+    if (status == FR_OK) {
+        fr_comm_sum(sum, restarts, FR_I64); /* bits: all but one rank bring zeros */
+        int64_t best = best_of(sum, restarts);
+        int owner = (int)(best % fr_comm_ranks());
+        fr_comm_broadcast(member, (size_t)n * sizeof *member, owner);
+        fr_comm_broadcast(centre, (size_t)(c.k * d) * sizeof *centre, owner);
+        if (squares)
+            *squares = sum[best];
     }
+    free(sum);
     free(c.centre);
     free(c.member);
     free(c.distance);
-    return best;
+    return status;
 }
 
 /* ---- nearest centres by cosine ---- */

@@ -5,6 +5,7 @@
 #include "finerouter/log.h"
 
 #include "base/rng.h"
+#include "comm/comm.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -102,16 +103,23 @@ fr_status fr_discovery_create(fr_discovery **discovery, const fr_dataset *data, 
     return FR_OK;
 }
 
+/* On the root: it takes seconds, and one thread. The others get what it found. */
 static fr_status run_leiden(int32_t *community, int64_t *communities, const fr_graph *graph, const fr_config *config,
                             double resolution, int64_t round)
 {
-    if (fr_interrupt_wanted())
-        return fr_interrupted();
-    uint64_t bits;
-    memcpy(&bits, &resolution, sizeof bits);
-    uint64_t seed = fr_rng_u64((uint64_t)config->top.seed, fr_stream("leiden", bits, (uint64_t)round), 0);
-    return fr_leiden(community, communities, graph, config->discover.objective, resolution, config->discover.iterations,
-                     seed);
+    fr_status status = fr_interrupt_wanted() ? fr_interrupted() : FR_OK;
+    fr_comm_at("leiden, round", round);
+    if (status == FR_OK && fr_is_root()) {
+        uint64_t bits;
+        memcpy(&bits, &resolution, sizeof bits);
+        uint64_t seed = fr_rng_u64((uint64_t)config->top.seed, fr_stream("leiden", bits, (uint64_t)round), 0);
+        status = fr_leiden(community, communities, graph, config->discover.objective, resolution,
+                           config->discover.iterations, seed);
+    }
+    FR_TRY(fr_comm_agree(status));
+    fr_comm_broadcast(communities, sizeof *communities, 0);
+    fr_comm_broadcast(community, (size_t)graph->nodes * sizeof *community, 0);
+    return FR_OK;
 }
 
 /* The graph of a later round: a node is the median of its prompts' embeddings with the fusion of their lists. */

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "comm/comm.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -106,6 +107,24 @@ static void fill(fr_result *result, const differences *d, int64_t r, const doubl
     free(column);
 }
 
+/* mean (resamples, count), every rank a range of them. */
+static void all_means(double *mean, const differences *d, int64_t resamples, uint64_t seed)
+{
+    int64_t *first = FR_NEW(int64_t, fr_comm_ranks() + 1);
+    fr_shares(first, NULL, resamples, fr_comm_ranks());
+    fr_comm_at("bootstrap", resamples);
+#pragma omp parallel
+    {
+        double *weight = FR_NEW(double, d->count);
+#pragma omp for schedule(static)
+        for (int64_t b = first[fr_comm_rank()]; b < first[fr_comm_rank() + 1]; b++)
+            resample_means(mean + b * d->count, weight, d, b, seed);
+        free(weight);
+    }
+    fr_comm_gather(mean, first, (size_t)d->count * sizeof *mean);
+    free(first);
+}
+
 void fr_bootstrap(fr_result *results, int64_t count, int64_t full, const fr_dataset *data, int64_t resamples,
                   uint64_t seed)
 {
@@ -116,14 +135,7 @@ void fr_bootstrap(fr_result *results, int64_t count, int64_t full, const fr_data
         return;
     differences d = collect(results, count, full, data);
     double *mean = FR_NEW(double, resamples *count);
-#pragma omp parallel
-    {
-        double *weight = FR_NEW(double, count);
-#pragma omp for schedule(static)
-        for (int64_t b = 0; b < resamples; b++)
-            resample_means(mean + b * count, weight, &d, b, seed);
-        free(weight);
-    }
+    all_means(mean, &d, resamples, seed);
     for (int64_t r = 0; r < count; r++)
         if (r != full)
             fill(&results[r], &d, r, mean, resamples);

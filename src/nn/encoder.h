@@ -86,7 +86,8 @@ void fr_encoder_backward(fr_encoder *encoder, fr_tensor dh);
 
 /* Embeds many texts: sorted by length, packed in batches of at most batch_tokens (and max_tokens_in_batch) tokens;
  * equal token sequences are computed once. out (count, C) f32 on the host, in the order of the texts. Shows progress as
- * `what` (NULL: none); FR_INTERRUPTED between batches when asked to stop. */
+ * `what` (NULL: none); FR_INTERRUPTED between batches when asked to stop. Together: the ranks bring the same texts and
+ * weights, share the batches and get the same bits as one would. */
 FR_NODISCARD fr_status fr_encoder_embed(fr_encoder *encoder, float *out, const fr_tokens *tokens, const char *what,
                                         int64_t batch_tokens);
 

@@ -104,6 +104,12 @@ bool fr_knn(fr_device *device, int32_t *index, float *similarity, const float *q
             int64_t nc, int64_t d, int64_t k, const int32_t *skip, bool (*progress)(void *context, int64_t rows),
             void *context);
 
+/* Together: the ranks bring the same, share the work and get the same answer, to the bit what fr_knn gives. They stop
+ * when the progress of one says so. */
+bool fr_knn_shared(fr_device *device, int32_t *index, float *similarity, const float *queries, const float *corpus,
+                   int64_t nq, int64_t nc, int64_t d, int64_t k, const int32_t *skip,
+                   bool (*progress)(void *context, int64_t rows), void *context);
+
 /* rbo (E): see kernels.h; host memory. */
 void fr_rbo_edges(fr_device *device, float *rbo, const int32_t *edges, const int16_t *top, const int16_t *bottom,
                   int64_t E, int64_t M, double p, bool corrected);

@@ -1,7 +1,9 @@
 /* out_of_fold.c - task logits of training prompts from classifiers that were trained without them: a classifier knows
- * the labels it was trained on, and would make stage-1 scores look better than they are on prompts it has not seen. */
+ * the labels it was trained on, and would make stage-1 scores look better than they are on prompts it has not seen.
+ * Folds are dealt to the ranks in turn, each a training of its own. */
 #include "base/memory.h"
 #include "base/rng.h"
+#include "comm/comm.h"
 #include "data/build.h"
 #include "finerouter/log.h"
 #include "finerouter/train.h"
@@ -61,21 +63,29 @@ fr_status fr_classifier_out_of_fold(float *logits, const fr_training *training, 
                                     const float *start, bool quiet)
 {
     int64_t N = training->data->N, folds = training->config->stage1.folds;
-    for (int64_t i = 0; i < N * T; i++)
-        logits[i] = NAN;
+    int ranks = fr_comm_ranks(), rank = fr_comm_rank();
     if (T == 0)
         return FR_OK;
+    memset(logits, 0, (size_t)(N * T) * sizeof *logits);
     int64_t *fold = FR_NEW(int64_t, N);
     fr_deal_folds(fold, training->data, false, folds, (uint64_t)training->config->top.seed);
     fr_progress progress;
     if (!quiet)
         fr_progress_begin(&progress, "out-of-fold classifiers", "folds", folds);
     fr_status status = FR_OK;
+    fr_comm_apart(true);
     for (int64_t f = 0; f < folds && status == FR_OK; f++) {
-        status = one_fold(logits, training, label, T, start, fold, f);
-        if (!quiet)
+        fr_comm_at("out-of-fold classifier", f);
+        if (f % ranks == rank)
+            status = one_fold(logits, training, label, T, start, fold, f);
+        if (!quiet) /* the others' folds with one's own */
             fr_progress_add(&progress, status == FR_OK);
     }
+    fr_comm_apart(false);
+    status = fr_comm_agree(status);
+    fr_comm_sum(logits, N * T, FR_I32); /* bits: all but one rank bring zeros */
+    for (int64_t i = 0; i < N * T; i++)
+        logits[i] = fold[i / T] < 0 ? NAN : logits[i];
     if (!quiet)
         fr_progress_end(&progress);
     free(fold);

@@ -19,6 +19,13 @@
 
 enum { ITERATIONS = 100 };
 
+/* For every k of the grid: into which cluster each training prompt went, and the centres. Both routers use the same. */
+struct fr_clusterings {
+    int64_t count;
+    int32_t **member; /* (count)(n) */
+    float **centre;   /* (count)(k, d), k at most n */
+};
+
 typedef struct clusters {
     const fr_eval_input *input;
     bool pro;
@@ -56,6 +63,48 @@ static void clusters_close(clusters *c)
     free(c->training);
     free(c->mean);
     free(c->cost);
+}
+
+static int64_t clusters_of(const clusters *c, int64_t g)
+{
+    int64_t k = llround(c->input->config->avengers.k.value[g]);
+    return k < c->n ? k : c->n;
+}
+
+void fr_clusterings_close(fr_clusterings *all)
+{
+    if (!all)
+        return;
+    for (int64_t g = 0; g < all->count; g++) {
+        free(all->member[g]);
+        free(all->centre[g]);
+    }
+    free(all->member);
+    free(all->centre);
+    free(all);
+}
+
+static fr_status clusterings_make(fr_clusterings **made, const clusters *c)
+{
+    const fr_config *config = c->input->config;
+    int64_t d = c->input->d;
+    fr_clusterings *all = FR_NEW(fr_clusterings, 1);
+    fr_status status = FR_OK;
+    all->count = config->avengers.k.count;
+    all->member = FR_NEW(int32_t *, all->count);
+    all->centre = FR_NEW(float *, all->count);
+    for (int64_t g = 0; g < all->count && status == FR_OK; g++) {
+        int64_t k = clusters_of(c, g);
+        all->member[g] = FR_NEW(int32_t, c->n);
+        all->centre[g] = FR_NEW(float, k *d);
+        status = fr_kmeans(all->member[g], all->centre[g], NULL, c->training, c->n, d, k, config->avengers.restarts,
+                           ITERATIONS, (uint64_t)config->top.seed);
+    }
+    if (status == FR_OK)
+        *made = all;
+    else
+        fr_clusterings_close(all);
+    return status;
 }
 
 /* value (k, M): means over the members of each cluster, `otherwise` (M) where there is nothing to average. */
@@ -127,20 +176,17 @@ static void rank_models(int32_t *rank, const clusters *c, const int32_t *member,
     free(cost);
 }
 
-/* Scores of every prompt by k clusters. */
-static void score_by(fr_scores *scores, const clusters *c, int64_t k)
+/* Scores of every prompt by the clusters of grid point g. */
+static void score_by(fr_scores *scores, const clusters *c, const fr_clusterings *all, int64_t g)
 {
     const fr_config *config = c->input->config;
-    int64_t N = scores->N, M = scores->M, d = c->input->d,
+    int64_t N = scores->N, M = scores->M, k = clusters_of(c, g),
             nearest = c->pro ? config->avengers.pro_nearest : config->avengers.nearest;
-    k = k < c->n ? k : c->n;
     nearest = nearest < k ? nearest : k;
-    int32_t *member = FR_NEW(int32_t, c->n), *rank = FR_NEW(int32_t, k * M), *index = FR_NEW(int32_t, N * nearest);
-    float *centre = FR_NEW(float, k *d), *cosine = FR_NEW(float, N *nearest);
-    fr_kmeans(member, centre, c->training, c->n, d, k, config->avengers.restarts, ITERATIONS,
-              (uint64_t)config->top.seed);
-    rank_models(rank, c, member, k);
-    fr_nearest_centres(index, cosine, c->x, N, centre, k, d, nearest);
+    int32_t *rank = FR_NEW(int32_t, k * M), *index = FR_NEW(int32_t, N * nearest);
+    float *cosine = FR_NEW(float, N *nearest);
+    rank_models(rank, c, all->member[g], k);
+    fr_nearest_centres(index, cosine, c->x, N, all->centre[g], k, c->input->d, nearest);
     for (int64_t i = 0; i < N; i++) {
         double total = 0, most = cosine[i * nearest];
         for (int64_t l = 0; l < nearest; l++)
@@ -153,39 +199,46 @@ static void score_by(fr_scores *scores, const clusters *c, int64_t k)
             scores->score[i * M + m] = (float)sum;
         }
     }
-    free(member);
     free(rank);
     free(index);
-    free(centre);
     free(cosine);
+}
+
+/* The grid point that routes dev best. */
+static void choose(fr_scores *scores, const clusters *c, const fr_clusterings *all, const char *name)
+{
+    const fr_dataset *data = c->input->data;
+    fr_scores *tried = FR_NEW(fr_scores, all->count);
+    double *quality = FR_NEW(double, all->count);
+    for (int64_t g = 0; g < all->count; g++) {
+        fr_scores_begin(&tried[g], name, data);
+        score_by(&tried[g], c, all, g);
+        quality[g] = fr_routed_quality(tried[g].score, NULL, data, c->cost, FR_SPLIT_DEV);
+    }
+    int64_t best = fr_choose_smoothed(quality, all->count);
+    *scores = tried[best];
+    tried[best] = (fr_scores){0};
+    snprintf(scores->setting, sizeof scores->setting, "k = %lld%s", llround(c->input->config->avengers.k.value[best]),
+             c->pro && !c->priced ? ", by quality alone: no cost is known" : "");
+    for (int64_t g = 0; g < all->count; g++)
+        fr_scores_close(&tried[g]);
+    free(tried);
+    free(quality);
 }
 
 static fr_status route_by_clusters(fr_scores *scores, const fr_eval_input *input, const char *name, bool pro)
 {
-    const fr_dataset *data = input->data;
-    const fr_reals *grid = &input->config->avengers.k;
     FR_CHECK(input->embedding, "%s needs the prompt embeddings", name);
-    if (grid->count == 0)
+    if (input->config->avengers.k.count == 0)
         return fr_fail(FR_USAGE, "avengers.k: is empty, want at least one number of clusters");
     clusters c = clusters_open(input, pro);
-    fr_scores *tried = FR_NEW(fr_scores, grid->count);
-    double *quality = FR_NEW(double, grid->count);
-    for (int64_t g = 0; g < grid->count; g++) {
-        fr_scores_begin(&tried[g], name, data);
-        score_by(&tried[g], &c, llround(grid->value[g]));
-        quality[g] = fr_routed_quality(tried[g].score, NULL, data, c.cost, FR_SPLIT_DEV);
-    }
-    int64_t best = fr_choose_smoothed(quality, grid->count);
-    *scores = tried[best];
-    tried[best] = (fr_scores){0};
-    snprintf(scores->setting, sizeof scores->setting, "k = %lld%s", llround(grid->value[best]),
-             pro && !c.priced ? ", by quality alone: no cost is known" : "");
-    for (int64_t g = 0; g < grid->count; g++)
-        fr_scores_close(&tried[g]);
-    free(tried);
-    free(quality);
+    fr_clusterings *own = NULL, **all = input->clusterings ? input->clusterings : &own;
+    fr_status status = *all ? FR_OK : clusterings_make(all, &c);
+    if (status == FR_OK)
+        choose(scores, &c, *all, name);
+    fr_clusterings_close(own);
     clusters_close(&c);
-    return FR_OK;
+    return status;
 }
 
 fr_status fr_baseline_avengers(fr_scores *scores, const fr_eval_input *input)

@@ -42,8 +42,8 @@ static neighbours find_neighbours(const fr_eval_input *input, int64_t k)
     found.similarity = FR_NEW(float, found.queries *found.k);
     float *queries = unit_rows(input, found.query, found.queries),
           *corpus = unit_rows(input, found.train, found.corpus);
-    fr_knn(input->device, found.index, found.similarity, queries, corpus, found.queries, found.corpus, input->d,
-           found.k, NULL, NULL, NULL);
+    fr_knn_shared(input->device, found.index, found.similarity, queries, corpus, found.queries, found.corpus, input->d,
+                  found.k, NULL, NULL, NULL);
     free(queries);
     free(corpus);
     return found;

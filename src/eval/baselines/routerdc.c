@@ -232,7 +232,7 @@ static void split_rows(fr_routerdc *r)
 }
 
 /* k-means of the training prompts' unit embeddings. */
-static void find_clusters(fr_routerdc *r)
+static fr_status find_clusters(fr_routerdc *r)
 {
     const fr_eval_input *input = r->input;
     int64_t n = r->trains, d = r->d, k = input->config->routerdc.clusters;
@@ -242,15 +242,18 @@ static void find_clusters(fr_routerdc *r)
     float *x = FR_NEW(float, n *d), *centre = FR_NEW(float, k *d);
     for (int64_t j = 0; j < n; j++)
         fr_unit_rows(x + j * d, input->embedding + r->train[j] * d, 1, d);
+    fr_status status = FR_OK;
     if (n > 0)
-        fr_kmeans(member, centre, x, n, d, k, KMEANS_RESTARTS, KMEANS_ITERATIONS, (uint64_t)input->config->top.seed);
+        status = fr_kmeans(member, centre, NULL, x, n, d, k, KMEANS_RESTARTS, KMEANS_ITERATIONS,
+                           (uint64_t)input->config->top.seed);
     for (int64_t i = 0; i < input->data->N; i++)
         r->cluster[i] = -1;
-    for (int64_t j = 0; j < n; j++)
+    for (int64_t j = 0; j < n && status == FR_OK; j++)
         r->cluster[r->train[j]] = member[j];
     free(member);
     free(x);
     free(centre);
+    return status;
 }
 
 static fr_status open_model(fr_routerdc *r)
@@ -266,7 +269,7 @@ static fr_status open_model(fr_routerdc *r)
     fr_trunk_commit(r->trunk);
     allocate(r);
     split_rows(r);
-    find_clusters(r);
+    FR_TRY(find_clusters(r));
     r->llm = &r->params.item[llm];
     FR_TRY(fr_trunk_start(r->trunk));
     fr_param_init_normal(r->llm, config->routerdc.deviation, (uint64_t)config->top.seed);
