@@ -43,9 +43,18 @@ void fr_progress_end(fr_progress *progress);
 
 double fr_seconds(void); /* monotonic clock */
 
-/* Ctrl-C and SIGTERM set a flag; long work asks it between steps, writes its checkpoint and returns fr_interrupted().
- * A second Ctrl-C ends the process at once. */
+/* A last line on stderr by a thread that ends the process: it waits for no lock that another thread may hold for ever.
+ */
+void fr_log_last_line(const char *line);
+
+/* Ctrl-C, SIGTERM and SIGUSR1 set a flag; long work asks it between steps, writes its checkpoint and returns
+ * fr_interrupted(). A second Ctrl-C ends the process at once; a second one of the others does not, since Slurm sends
+ * both to a job that runs out of time: SIGUSR1 some time before the end (sbatch --signal=USR1@60), SIGTERM at it. Among
+ * several ranks it is enough that one of them gets the signal. To ask an mpirun, send it SIGUSR1, which it hands on: on
+ * SIGTERM or Ctrl-C Open MPI kills the ranks after a second, which is enough for few checkpoints (--mca
+ * odls_base_sigkill_timeout 60 gives them a minute). srun hands every signal on. */
 void fr_interrupt_install(void);
+void fr_interrupt_ask(void); /* sets the flag, as a signal does */
 bool fr_interrupt_wanted(void);
 fr_status fr_interrupted(void); /* FR_INTERRUPTED with its text */
 

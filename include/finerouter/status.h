@@ -17,7 +17,8 @@ typedef enum fr_status {
     FR_OK = 0,
     FR_FAILED = 1,      /* the work failed: data, file, disk, memory, device */
     FR_USAGE = 2,       /* wrong usage or config */
-    FR_INTERRUPTED = 3, /* stopped cleanly by Ctrl-C or SIGTERM; the same command continues */
+    FR_INTERRUPTED = 3, /* stopped cleanly by Ctrl-C, SIGTERM or SIGUSR1; the same command continues: a job that ends
+                           with this code asks to be queued again */
 } fr_status;
 
 #define FR_NODISCARD __attribute__((warn_unused_result))

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,18 +24,34 @@ double fr_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* One line at a time: several threads speak (the main one and the watch over the other ranks). The lock is stderr's
+ * own, which a thread may take twice. */
+static void begin_line(void)
+{
+    flockfile(stderr);
+}
+
+static void end_line(void)
+{
+    funlockfile(stderr);
+}
+
 void fr_log_close(void)
 {
+    begin_line();
     if (log_file)
         fclose(log_file);
     log_file = NULL;
+    end_line();
 }
 
 fr_status fr_log_open(const char *path)
 {
+    begin_line();
     fr_log_close();
-    log_file = fopen(path, "a");
-    if (!log_file)
+    FILE *file = log_file = fopen(path, "a");
+    end_line();
+    if (!file)
         return fr_fail(FR_FAILED, "%s: cannot open the log: %s", path, strerror(errno));
     return FR_OK;
 }
@@ -53,6 +70,7 @@ int fr_log_level(int new_level)
 
 static void write_event(json_t *object, const char *event)
 {
+    begin_line();
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     struct tm utc;
@@ -63,11 +81,12 @@ static void write_event(json_t *object, const char *event)
     json_object_set_new(object, "time", json_string(stamp));
     json_object_set_new(object, "event", json_string(event));
     char *line = json_dumps(object, JSON_COMPACT);
-    if (line) {
+    if (line && log_file) {
         fprintf(log_file, "%s\n", line);
         fflush(log_file);
-        free(line);
     }
+    free(line);
+    end_line();
 }
 
 static void clear_bar(void)
@@ -81,6 +100,7 @@ static void say(const char *event, int wanted_level, const char *format, va_list
 {
     char text[2048];
     vsnprintf(text, sizeof text, format, args);
+    begin_line();
     if (level >= wanted_level && !mute) {
         clear_bar();
         fprintf(stderr, "%s%s\n", strcmp(event, "warning") == 0 ? "warning: " : "", text);
@@ -91,6 +111,7 @@ static void say(const char *event, int wanted_level, const char *format, va_list
         write_event(object, event);
         json_decref(object);
     }
+    end_line();
 }
 
 #define SAY(name, event, wanted_level)                                                                                 \
@@ -182,6 +203,7 @@ static void show(fr_progress *p, double now, bool last)
         snprintf(count, sizeof count, "%lld/%lld", (long long)p->done, (long long)p->total);
     else
         snprintf(count, sizeof count, "%lld", (long long)p->done);
+    begin_line();
     clear_bar();
     fprintf(stderr, "%-22s%s %s %s, %s%s/s, %s%s%s%s", p->what, terminal ? bar : "", count, p->unit, rate_text, p->unit,
             time_word, time_text, p->note[0] ? ", " : "", p->note);
@@ -190,6 +212,7 @@ static void show(fr_progress *p, double now, bool last)
     else
         fputc('\n', stderr);
     fflush(stderr);
+    end_line();
     p->shown = now;
 }
 
@@ -203,7 +226,7 @@ void fr_progress_add(fr_progress *progress, int64_t more)
 {
     progress->done += more;
     double now = fr_seconds(), pause = isatty(STDERR_FILENO) ? 0.1 : 10;
-    if (progress->what && level >= 1 && now - progress->shown >= pause)
+    if (progress->what && level >= 1 && !mute && now - progress->shown >= pause)
         show(progress, now, false);
 }
 
@@ -226,11 +249,24 @@ void fr_progress_end(fr_progress *progress)
         fr_log_event("progress", "what=s done=d seconds=f", progress->what, progress->done, now - progress->started);
 }
 
-static volatile sig_atomic_t interrupts;
+void fr_log_last_line(const char *line)
+{
+    char text[4096];
+    bool locked = ftrylockfile(stderr) == 0, bar = locked && bar_on_screen;
+    int bytes = snprintf(text, sizeof text, "%s%s\n", bar ? "\r\033[K" : "", line);
+    size_t size = (size_t)bytes < sizeof text ? (size_t)bytes : sizeof text - 1;
+    if (write(STDERR_FILENO, text, size) == (ssize_t)size && bar)
+        bar_on_screen = false;
+    if (locked)
+        funlockfile(stderr);
+}
+
+static atomic_int wanted, presses; /* requests to stop at all, Ctrl-C alone */
 
 static void on_signal(int number)
 {
-    if (interrupts++) {
+    atomic_store(&wanted, 1);
+    if (number == SIGINT && atomic_fetch_add(&presses, 1) > 0) {
         signal(number, SIG_DFL);
         raise(number);
     }
@@ -242,11 +278,17 @@ void fr_interrupt_install(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+void fr_interrupt_ask(void)
+{
+    atomic_store(&wanted, 1);
 }
 
 bool fr_interrupt_wanted(void)
 {
-    return interrupts != 0;
+    return atomic_load(&wanted) != 0;
 }
 
 fr_status fr_interrupted(void)

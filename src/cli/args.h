@@ -31,6 +31,7 @@ typedef struct fr_command {
     bool keys;             /* --help ends with the configuration keys */
     const fr_flag *flag;   /* ends with a NULL name */
     fr_status (*run)(const fr_args *args);
+    bool ranks; /* runs as several ranks under mpirun or srun */
 } fr_command;
 
 /* The commands, ending with a NULL name. */

@@ -102,7 +102,7 @@ static const fr_flag no_flags[] = {END_OF_FLAGS};
 const fr_command fr_commands[] = {
     {"run", "CONFIG", 1, 1, "every stage of a config: data, embed, discover, train, eval, report",
      "Runs the whole chain of a YAML config into a run folder and prints the routers' table." STAGE_HELP, true,
-     eval_flags, fr_cmd_run},
+     eval_flags, fr_cmd_run, true},
     {"import", "TABLE", 1, 1, "a table of prompts x LLMs x scores, ours or a public benchmark's, into an HDF5 data file",
      "table: our own layout. .jsonl or .jsonl.gz (one object a prompt: id, prompt, quality {model: score}; optional "
      "description, source, split, cost {model: USD})\n"
@@ -130,33 +130,33 @@ const fr_command fr_commands[] = {
      "routerarena: prediction files, or a folder of them or of cached results; a file has one model for each prompt\n"
      "In these, a dev split that is missing comes out of train.\n"
      "Splits are made where the table has none: 80/10/10 per source, seeded, equal prompts together.",
-     false, data_flags, fr_cmd_import},
+     false, data_flags, fr_cmd_import, false},
     {"synth", "", 0, 0, "a synthetic data file with planted tasks and a known oracle",
      "Makes prompts, descriptions, models with skill profiles and prices, scores and costs, by the synth.* keys.",
-     false, synth_flags, fr_cmd_synth},
+     false, synth_flags, fr_cmd_synth, false},
     {"describe", "DATA", 1, 1, "an LLM's one-sentence description for every prompt without one",
      "Asks the endpoint of llm.url and llm.model and writes DATA with the descriptions to --out. The key, where one is "
      "needed, is the\nenvironment variable FINEROUTER_LLM_KEY. Answers are kept in <out>.answers.jsonl as they come: "
      "the same command continues.",
-     false, describe_flags, fr_cmd_describe},
+     false, describe_flags, fr_cmd_describe, false},
     {"info", "DATA", 1, 1, "what a data file holds: counts, models, oracle, best single model, missing scores, ties",
-     "DATA is an HDF5 data file.", false, info_flags, fr_cmd_info},
+     "DATA is an HDF5 data file.", false, info_flags, fr_cmd_info, false},
     {"embed", "CONFIG", 1, 1, "stages up to the text embeddings", "Writes <out>/embeddings.h5." STAGE_HELP, false,
-     stage_flags, fr_cmd_embed},
+     stage_flags, fr_cmd_embed, true},
     {"graph", "CONFIG", 1, 1, "the preference graph alone, of data that no rank can hold",
      "Reads the data file by ranges, with the embeddings that `finerouter embed` with encoder.store: true has left in it. "
      "Every\nrank holds its share of the training prompts, and writes its shard of the edges into <out>/graph. "
      "discover.graph: <out>/graph\nthen takes the graph from there.",
-     true, graph_flags, fr_cmd_graph},
+     true, graph_flags, fr_cmd_graph, true},
     {"discover", "CONFIG", 1, 1, "stages up to the discovered tasks",
      "Writes <out>/tasks.h5 and the task cards (cards.md, cards.json)." STAGE_HELP, false, stage_flags,
-     fr_cmd_discover},
+     fr_cmd_discover, true},
     {"train", "CONFIG", 1, 1, "stages up to the trained router",
      "Writes <out>/router.h5, and <out>/encoder when the encoder was trained." STAGE_HELP, false, stage_flags,
-     fr_cmd_train},
+     fr_cmd_train, true},
     {"eval", "CONFIG", 1, 1, "stages up to the evaluation of all routers",
      "Writes <out>/metrics.json and <out>/predictions.jsonl and prints the table." STAGE_HELP, false, eval_flags,
-     fr_cmd_eval},
+     fr_cmd_eval, true},
     {"sweep", "SWEEP", 1, 1, "many settings of one config: every key can vary, dev chooses",
      "SWEEP is a YAML file: config (the config that all points share), optional name and set {key: value}, and one of\n"
      "  grid    {key: [values], ...}             every combination\n"
@@ -165,24 +165,24 @@ const fr_command fr_commands[] = {
      "Evaluates the router full at every point and writes <out>/sweep.json, sweep.csv, sweep.h5 and figures. Stages that "
      "points share\nare made once, a finished point is never run again, and the same command continues a killed one.\n"
      "On a cluster, --list, --only and --collect make a job array of it (scripts/slurm/sweep.sbatch).",
-     true, sweep_flags, fr_cmd_sweep},
+     true, sweep_flags, fr_cmd_sweep, false},
     {"route", "ROUTER", 1, 1, "ranks the models for new prompts by a trained router",
      "ROUTER is a run folder or a router.h5. Prints one JSON object a prompt: the choice, the task with its "
      "probability, both\nstages' scores, the mixed score and the whole ranking.",
-     false, route_flags, fr_cmd_route},
+     false, route_flags, fr_cmd_route, false},
     {"export", "RUN", 1, 1, "a run's predictions as RouterArena's prediction file or as CSV",
      "routerarena: a JSON list with global index, prompt, prediction (the chosen model), cost and accuracy (of the data) "
      "for each prompt of the test split\n"
      "csv: one line for each prompt of dev and test and each model: prompt_id, source, split, model, s1, s2, score, "
      "quality, cost, chosen (0 or 1)",
-     false, export_flags, fr_cmd_export},
+     false, export_flags, fr_cmd_export, false},
     {"report", "RUN [RUN ...]", 1, 64, "one HTML page of a run or a sweep, or of several side by side",
      "Writes a self-contained page from the files of the run folders; with several, a comparison and a tab for each "
      "run.\nIts figures are kept as SVG and PDF under figures/ beside the page.",
-     false, report_flags, fr_cmd_report},
+     false, report_flags, fr_cmd_report, false},
     {"help", "[TOPIC]", 0, 1, "this overview; help COMMAND, help keys, help completion",
      "help COMMAND is COMMAND --help; help keys lists every configuration key; help completion prints a bash "
      "completion script.",
-     false, no_flags, fr_cmd_help},
-    {NULL, NULL, 0, 0, NULL, NULL, false, NULL, NULL},
+     false, no_flags, fr_cmd_help, false},
+    {NULL, NULL, 0, 0, NULL, NULL, false, NULL, NULL, false},
 };

@@ -11,8 +11,8 @@ void fr_print_usage(void)
     for (const fr_command *command = fr_commands; command->name; command++)
         printf("  %-10s %s\n", command->name, command->summary);
     printf("\nfinerouter COMMAND --help tells more; finerouter help keys lists every configuration key.\n"
-           "Exit codes: 0 ok, 1 the work failed, 2 wrong usage or config, 3 stopped by Ctrl-C (the same command "
-           "continues).\n");
+           "Exit codes: 0 ok, 1 the work failed, 2 wrong usage or config, 3 stopped by Ctrl-C, SIGTERM or SIGUSR1 (the "
+           "same command\ncontinues: a job script queues it again).\n");
 }
 
 /* Text folded at spaces to fit a terminal. */

@@ -6,14 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What is only printed is printed by one rank. */
 static fr_status run(int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        fr_print_usage();
+        if (fr_is_root())
+            fr_print_usage();
         return argc < 2 ? FR_USAGE : FR_OK;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        printf("finerouter %s\n", FR_VERSION);
+        if (fr_is_root())
+            printf("finerouter %s\n", FR_VERSION);
         return FR_OK;
     }
     const fr_command *command = fr_command_find(argv[1]);
@@ -21,9 +24,13 @@ static fr_status run(int argc, char **argv)
         return fr_fail(FR_USAGE, "unknown command %s; finerouter help lists them", argv[1]);
     for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            fr_print_command_help(command);
+            if (fr_is_root())
+                fr_print_command_help(command);
             return FR_OK;
         }
+    if (fr_comm_ranks() > 1 && !command->ranks)
+        return fr_fail(FR_USAGE, "finerouter %s runs on one rank, and was launched as %d", command->name,
+                       fr_comm_ranks());
     fr_args args;
     fr_status status = fr_args_parse(&args, command, argc - 2, argv + 2);
     if (status == FR_OK)

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "finerouter/log.h"
 #include "transport.h"
+#include "watch.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -10,11 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
+int64_t fr_transport_most = 1 << 28;
 static const fr_transport alone = {.ranks = 1, .local_ranks = 1};
 static fr_transport joined; /* while this rank works apart */
 static fr_transport at = {.ranks = 1, .local_ranks = 1};
 static fr_comm_cost spent;
 static char host[256];
+static char echo[64];     /* what fr_comm_agree said of the failures of others */
+static bool others_speak; /* this rank failed as all do, before it could talk to the others */
 
 int fr_comm_rank(void)
 {
@@ -31,14 +35,20 @@ bool fr_is_root(void)
     return at.rank == 0;
 }
 
+/* The others are there also while this rank works apart. */
+static const fr_transport *all(void)
+{
+    return joined.ranks > 0 ? &joined : &at;
+}
+
 int fr_comm_local_rank(void)
 {
-    return at.local_rank;
+    return all()->local_rank;
 }
 
 int fr_comm_local_ranks(void)
 {
-    return at.local_ranks;
+    return all()->local_ranks;
 }
 
 const char *fr_comm_host(void)
@@ -56,7 +66,8 @@ int fr_comm_cores(void)
     int bound = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)online;
     if (bound < online) /* the launcher's choice, or a container's */
         return bound < 1 ? 1 : bound;
-    return bound / at.local_ranks < 1 ? 1 : bound / at.local_ranks;
+    int share = bound / all()->local_ranks;
+    return share < 1 ? 1 : share;
 }
 
 /* ---- start and end ---- */
@@ -77,7 +88,17 @@ static int launched_as(void)
     return getenv("PMIX_RANK") ? 1 : 0;
 }
 
-static fr_status start(int launched)
+/* Which of them this process is. */
+static int launched_rank(void)
+{
+    static const char *const ranks[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID", "PMIX_RANK"};
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++)
+        if (getenv(ranks[i]))
+            return number_in(ranks[i]);
+    return 0;
+}
+
+static fr_status join(int launched)
 {
 #ifdef FR_WITH_MPI
     FR_TRY(fr_mpi_start(&at));
@@ -100,19 +121,27 @@ fr_status fr_comm_start(void)
     int launched = launched_as();
     if (launched <= 1)
         return FR_OK;
-    FR_TRY(start(launched));
+    others_speak = launched_rank() != 0;
+    FR_TRY(join(launched));
+    others_speak = false;
     if (!fr_is_root())
         fr_log_mute();
-    return fr_comm_same("version", FR_VERSION);
+    FR_TRY(fr_comm_agree(fr_comm_same("version", FR_VERSION)));
+    return fr_watch_start(at.rank, at.ranks, fr_comm_host());
 }
 
+/* Without a watch (one rank, or the start failed) a rank prints its own reason. */
 int fr_comm_end(fr_status status)
 {
-    if (status != FR_OK && fr_error_text()[0])
+    int code = (int)status;
+    bool is_echo = echo[0] && strstr(fr_error_text(), echo);
+    if (fr_watch_on())
+        code = fr_watch_end(status, fr_error_text(), is_echo);
+    else if (status != FR_OK && fr_error_text()[0] && !is_echo && !others_speak)
         fprintf(stderr, "finerouter: %s\n", fr_error_text());
-    if (at.end)
-        at.end();
-    return (int)status;
+    if (all()->end)
+        all()->end();
+    return code;
 }
 
 /* ---- putting together ---- */
@@ -122,7 +151,9 @@ int fr_comm_end(fr_status status)
         if (at.ranks == 1)                                                                                             \
             return;                                                                                                    \
         double began = fr_seconds();                                                                                   \
+        fr_watch_enter();                                                                                              \
         call;                                                                                                          \
+        fr_watch_leave();                                                                                              \
         spent.seconds += fr_seconds() - began;                                                                         \
         spent.bytes += (int64_t)(size);                                                                                \
     } while (0)
@@ -193,7 +224,8 @@ fr_status fr_comm_agree(fr_status status)
         return status;
     if (count[0] > 0)
         return fr_interrupted();
-    return fr_fail(FR_FAILED, "%lld of %d ranks failed", (long long)count[1], at.ranks);
+    snprintf(echo, sizeof echo, "%lld of %d ranks failed", (long long)count[1], at.ranks);
+    return fr_fail(FR_FAILED, "%s", echo);
 }
 
 bool fr_comm_any(bool flag)
@@ -291,11 +323,7 @@ void fr_deal(int32_t *owner, const double *weight, int64_t n, int64_t parts)
 
 /* ---- where a rank is ---- */
 
-static const char *volatile place = "the start";
-static volatile int64_t place_step = -1;
-
 void fr_comm_at(const char *what, int64_t step)
 {
-    place = what;
-    place_step = step;
+    fr_watch_at(what, step);
 }

@@ -3,9 +3,6 @@
 
 #include <mpi.h>
 
-/* Counts of MPI are ints: more goes in pieces of this many. */
-static const int64_t most = 1 << 28;
-
 static void barrier(void)
 {
     MPI_Barrier(MPI_COMM_WORLD);
@@ -14,8 +11,8 @@ static void barrier(void)
 static void broadcast(void *data, size_t bytes, int from)
 {
     char *at = data;
-    for (size_t done = 0; done < bytes; done += (size_t)most) {
-        size_t now = bytes - done < (size_t)most ? bytes - done : (size_t)most;
+    for (size_t done = 0; done < bytes; done += (size_t)fr_transport_most) {
+        size_t now = bytes - done < (size_t)fr_transport_most ? bytes - done : (size_t)fr_transport_most;
         MPI_Bcast(at + done, (int)now, MPI_BYTE, from, MPI_COMM_WORLD);
     }
 }
@@ -29,8 +26,8 @@ static MPI_Datatype type_of(fr_dtype dtype)
 static void sum(void *data, int64_t count, fr_dtype dtype)
 {
     char *at = data;
-    for (int64_t done = 0; done < count; done += most) {
-        int64_t now = count - done < most ? count - done : most;
+    for (int64_t done = 0; done < count; done += fr_transport_most) {
+        int64_t now = count - done < fr_transport_most ? count - done : fr_transport_most;
         MPI_Allreduce(MPI_IN_PLACE, at + (size_t)done * fr_dtype_bytes(dtype), (int)now, type_of(dtype), MPI_SUM,
                       MPI_COMM_WORLD);
     }
@@ -51,7 +48,7 @@ static void ring(void *received, size_t received_bytes, const void *sent, size_t
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     int to = (rank + 1) % ranks, from = (rank + ranks - 1) % ranks;
-    size_t piece = (size_t)most, out = 0, in = 0;
+    size_t piece = (size_t)fr_transport_most, out = 0, in = 0;
     while (out < bytes || in < received_bytes) {
         size_t o = bytes - out < piece ? bytes - out : piece,
                i = received_bytes - in < piece ? received_bytes - in : piece;

@@ -14,6 +14,9 @@ typedef struct fr_transport {
     void (*end)(void);
 } fr_transport;
 
+/* Elements or bytes that go at once: counts of MPI are ints. Tests make it small. */
+extern int64_t fr_transport_most;
+
 /* Joins the other ranks over MPI; mpi.c, in builds with MPI. */
 FR_NODISCARD fr_status fr_mpi_start(fr_transport *transport);
 
