@@ -494,6 +494,7 @@ def check_router(run, name, q, c, full, chosen=None, score=None):
     close(f"metrics of {name}: sources", [nan(got["sources"][s]) for s in want["sources"]], list(want["sources"].values()), 2e-6)
     if name != "full" and got["vs_full"]["difference"] is not None:
         close(f"metrics of {name}: difference from full", got["vs_full"]["difference"], mean(full - q), 2e-6)
+        true("confidence intervals hold the quality", got["quality_interval"]["low"] <= got["quality"] <= got["quality_interval"]["high"])
         true("confidence intervals hold the difference", got["vs_full"]["low"] <= got["vs_full"]["difference"] <= got["vs_full"]["high"])
 
 

@@ -39,6 +39,7 @@ static inline json_t *router(double quality, double cost, const char *setting, i
     json_object_set_new(json, "gap_closed", json_real(.5));
     json_object_set_new(json, "left_out", json_integer(2));
     json_object_set_new(json, "setting", json_string(setting));
+    json_object_set_new(json, "quality_interval", json_pack("{s:f, s:f}", "low", quality - .02, "high", quality + .02));
     json_object_set_new(json, "vs_full",
                         json_pack("{s:f, s:f, s:f, s:f}", "difference", .0123, "low", -.001, "high", .03, "p", .04));
     json_object_set_new(json, "curve", curve);

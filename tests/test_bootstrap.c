@@ -45,6 +45,9 @@ static void constant_differences(void **state)
     assert_close(r[3].vs_full_p, .001, 1e-15);
     assert_true(isnan(r[1].vs_full) && isnan(r[1].vs_full_p)); /* full itself */
     assert_true(isnan(r[4].vs_full) && isnan(r[4].vs_full_low) && isnan(r[4].vs_full_p));
+    assert_close(r[1].quality_low, .5, 1e-12);
+    assert_close(r[3].quality_high, .75, 1e-12);
+    assert_true(isnan(r[4].quality_low) && isnan(r[4].quality_high));
     fr_bootstrap(r, 5, 1, &data, 0, 3);
     assert_true(isnan(r[2].vs_full));
     close_all(r, 5);
@@ -72,6 +75,9 @@ static void normal_limit(void **state)
     assert_close(r[1].vs_full_low, mean - 1.96 * error, .1 * error);
     assert_close(r[1].vs_full_high, mean + 1.96 * error, .1 * error);
     assert_close(r[1].vs_full_p, erfc(mean / error / sqrt(2)), .01);
+    double q = .25, own = sqrt(.25 * .75 / n); /* one in four is 1 */
+    assert_close(r[1].quality_low, q - 1.96 * own, .1 * own);
+    assert_close(r[1].quality_high, q + 1.96 * own, .1 * own);
     close_all(r, 2);
 }
 

@@ -124,6 +124,7 @@ typedef struct fr_result {
     fr_router_metrics metrics;
     double seconds;                                       /* wall time of making its scores; 0: they were reused */
     double seed_quality_std;                              /* over seeds, NaN with one */
+    double quality_low, quality_high;                     /* 95% interval of quality; NaN without bootstrap */
     double vs_full, vs_full_low, vs_full_high, vs_full_p; /* full - this router: mean, 95% interval, two-sided p; NaN
                                                            * without bootstrap and for full itself */
 } fr_result;
@@ -164,8 +165,8 @@ int64_t fr_choose_plateau(const float *quality, int64_t count, int64_t n, int64_
  * the first of equals. A NaN is never chosen unless all are. */
 int64_t fr_choose_smoothed(const double *quality, int64_t count);
 
-/* Paired bootstrap over prompts (seeded; `resamples` times): fills vs_full* of every result against results[full].
- * Prompts left out by either are skipped. Bitwise equal for any number of threads. O(resamples * prompts * count). */
+/* Bootstrap over prompts (seeded; `resamples` times): fills quality_low and quality_high of every result, and, paired,
+ * vs_full* against results[full]. Prompts left out by a router, or for a difference by either, are skipped. Bitwise equal for any number of threads. O(resamples * prompts * count). */
 void fr_bootstrap(fr_result *results, int64_t count, int64_t full, const fr_dataset *data, int64_t resamples,
                   uint64_t seed);
 

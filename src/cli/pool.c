@@ -92,6 +92,8 @@ static void average_seeds(fr_result *out, const fr_result *seed, int64_t seeds)
                        .prompt_cost = PROMPTS(prompt_cost),
                        .prompt_best_single = PROMPTS(prompt_best_single),
                        .prompt_best_single_cost = PROMPTS(prompt_best_single_cost),
+                       .quality_low = NAN,
+                       .quality_high = NAN,
                        .vs_full = NAN,
                        .vs_full_low = NAN,
                        .vs_full_high = NAN,

@@ -48,6 +48,7 @@ static void begin(fr_result *result, const char *name, const char *setting, cons
         result->chosen[i] = FR_NOT_TESTED;
     fr_metrics_unknown(&result->metrics);
     result->seed_quality_std = NAN;
+    result->quality_low = result->quality_high = NAN;
     result->vs_full = result->vs_full_low = result->vs_full_high = result->vs_full_p = NAN;
 }
 

@@ -82,6 +82,9 @@ json_t *fr_router_json(const fr_result *result, const fr_dataset *data)
     json_object_set_new(json, "setting", fr_json_text(result->setting));
     set(json, "quality", result->quality);
     set(json, "quality_std", result->seed_quality_std);
+    json_object_set_new(json, "quality_interval",
+                        json_pack("{s:o, s:o}", "low", fr_json_number(result->quality_low), "high",
+                                  fr_json_number(result->quality_high)));
     set(json, "quality_by_source", result->quality_by_source);
     set(json, "cost", result->cost);
     set(json, "regret", result->regret);

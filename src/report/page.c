@@ -11,10 +11,18 @@
 static void quality_cell(fr_buffer *page, const json_t *router)
 {
     double quality = fr_report_number(router, "quality"), deviation = fr_report_number(router, "quality_std");
-    if (isnan(quality) || isnan(deviation))
+    double low = fr_report_number(router, "quality_interval/low"),
+           high = fr_report_number(router, "quality_interval/high");
+    if (isnan(quality)) {
         fr_html_number(page, "%.4f", quality);
-    else
-        fr_buffer_addf(page, "<td class=\"n\">%.4f \xC2\xB1 %.4f</td>", quality, deviation);
+        return;
+    }
+    fr_buffer_addf(page, "<td class=\"n\">%.4f", quality);
+    if (!isnan(deviation))
+        fr_buffer_addf(page, " \xC2\xB1 %.4f", deviation);
+    if (!isnan(low) && !isnan(high))
+        fr_buffer_addf(page, "<small>[%.4f, %.4f]</small>", low, high);
+    fr_buffer_addf(page, "</td>");
 }
 
 /* A router's setting, which may be broken after commas first. */
@@ -82,7 +90,8 @@ void fr_report_tiles(fr_buffer *page, const report_run *run)
     const json_t *router = json_object_get(json_object_get(run->metrics, "routers"), best);
     fr_buffer_addf(page, "<div class=\"numbers\">");
     if (router) {
-        fr_html_add(page, "<div class=\"card\"><span class=\"soft\">Best router</span><b class=\"name\">%s</b></div>", best);
+        fr_html_add(page, "<div class=\"card\"><span class=\"soft\">Best router</span><b class=\"name\">%s</b></div>",
+                    best);
         tile(page, "Its quality", "%.4f", fr_report_number(router, "quality"));
         tile(page, "Its cost, USD / 1k", "%.4g", 1000 * fr_report_number(router, "cost"));
     }
@@ -95,17 +104,17 @@ void fr_report_tiles(fr_buffer *page, const report_run *run)
 void fr_report_headline(fr_buffer *page, report_run *run)
 {
     fr_report_section(page, run, "routers", "Routers");
-    fr_buffer_addf(
-        page,
-        "<div class=\"card\"><div class=\"wide\"><table class=\"routers\"><thead><tr><th>Router</th>"
-        "<th class=\"n\">Quality</th><th class=\"n\">By source</th><th class=\"n\">USD&nbsp;/&nbsp;1k prompts</th>"
-        "<th class=\"n\">Regret</th><th class=\"n\">Gap closed</th>"
-        "<th class=\"n\">full \xE2\x88\x92 router [95%% CI]</th><th class=\"n\">p</th>"
-        "<th class=\"n\">Left out</th></tr></thead>");
+    fr_buffer_addf(page, "<div class=\"card\"><div class=\"wide\"><table class=\"routers\"><thead><tr><th>Router</th>"
+                         "<th class=\"n\">Quality [95%% CI]</th><th class=\"n\">By source</th><th "
+                         "class=\"n\">USD&nbsp;/&nbsp;1k prompts</th>"
+                         "<th class=\"n\">Regret</th><th class=\"n\">Gap closed</th>"
+                         "<th class=\"n\">full \xE2\x88\x92 router [95%% CI]</th><th class=\"n\">p</th>"
+                         "<th class=\"n\">Left out</th></tr></thead>");
     router_rows(page, run);
     fr_html_add(
         page,
-        "</table></div></div><p class=\"soft\">Quality: mean over test prompts; by source: mean over sources. "
+        "</table></div></div><p class=\"soft\">Quality: mean over test prompts, with its bootstrap interval; by "
+        "source: mean over sources. "
         "Regret: distance to the best model of each prompt. Gap closed: share of the way from the best single "
         "model (%s) to the oracle. full \xE2\x88\x92 router: difference in quality with its interval, blue where it "
         "excludes zero, not drawn where far from zero. p: paired bootstrap over prompts, two-sided. Left out: "

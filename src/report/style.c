@@ -39,7 +39,7 @@ const char fr_report_style[] =
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}tbody th{font-weight:500}"
     "thead th:first-child,tbody th:first-child{position:sticky;left:0;z-index:1;background:var(--card)}"
     "tbody th{white-space:normal;overflow-wrap:break-word;max-width:24em}"
-    "th small{display:block;white-space:normal;color:var(--soft);font-weight:400}th small span{display:inline-block}"
+    "th small,td small{display:block;white-space:normal;color:var(--soft);font-weight:400}th small span{display:inline-block}"
     "tr.best>*,tbody tr.best th:first-child{background:var(--mark);font-weight:600}"
     ".tag{display:inline-block;color:var(--accent);font-size:.8rem;margin-left:6px}"
     ".heat thead th{white-space:normal;overflow-wrap:break-word;max-width:10em}.card>.soft:last-child{margin:8px 0 "
