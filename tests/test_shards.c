@@ -19,6 +19,7 @@
 
 enum { MOST_RANKS = 4, NONE = 99 };
 static const char *folder, *program;
+static const char key[] = "0123456789abcdef0123456789abcdef";
 
 /* ---- cases ---- */
 
@@ -62,7 +63,7 @@ static void embed_on(fr_buffer *out, int kind)
         float *h = FR_NEW(float, counts[i] * shape.hidden);
         memset(h, 1, (size_t)(counts[i] * shape.hidden) * sizeof *h);
         assert_ok(fr_encoder_embed(encoder, h, &tokens, NULL, 100));
-        fr_buffer_add(out, (const char *)h, (size_t)(counts[i] * shape.hidden) * sizeof *h);
+        fr_buffer_add(out, h, (size_t)(counts[i] * shape.hidden) * sizeof *h);
         free(h);
         fr_tokens_close(&tokens);
     }
@@ -102,8 +103,8 @@ static void search(fr_buffer *out, fr_device *device, int64_t nq, int64_t nc, in
     for (int64_t i = 0; i < nq; i++)
         skip[i] = i % 7 == 6 ? -1 : (int32_t)i;
     assert_true(fr_knn_shared(device, index, similarity, x, mirrored ? x : copy, nq, nc, d, k, skip, go_on, NULL));
-    fr_buffer_add(out, (const char *)index, (size_t)(nq * k) * sizeof *index);
-    fr_buffer_add(out, (const char *)similarity, (size_t)(nq * k) * sizeof *similarity);
+    fr_buffer_add(out, index, (size_t)(nq * k) * sizeof *index);
+    fr_buffer_add(out, similarity, (size_t)(nq * k) * sizeof *similarity);
     free(x);
     free(copy);
     free(index);
@@ -133,14 +134,14 @@ static void add_tasks(fr_buffer *out, const fr_tasks *tasks)
 {
     for (int64_t r = 0; r < tasks->rounds; r++) {
         const fr_graph *graph = &tasks->graph[r];
-        fr_buffer_add(out, (const char *)graph->edges, (size_t)(2 * graph->E) * sizeof *graph->edges);
-        fr_buffer_add(out, (const char *)graph->cosine, (size_t)graph->E * sizeof *graph->cosine);
-        fr_buffer_add(out, (const char *)graph->rbo, (size_t)graph->E * sizeof *graph->rbo);
-        fr_buffer_add(out, (const char *)graph->weight, (size_t)graph->E * sizeof *graph->weight);
+        fr_buffer_add(out, graph->edges, (size_t)(2 * graph->E) * sizeof *graph->edges);
+        fr_buffer_add(out, graph->cosine, (size_t)graph->E * sizeof *graph->cosine);
+        fr_buffer_add(out, graph->rbo, (size_t)graph->E * sizeof *graph->rbo);
+        fr_buffer_add(out, graph->weight, (size_t)graph->E * sizeof *graph->weight);
     }
-    fr_buffer_add(out, (const char *)tasks->membership, (size_t)(tasks->rounds * tasks->N) * sizeof(int32_t));
-    fr_buffer_add(out, (const char *)tasks->vote, (size_t)tasks->N * sizeof *tasks->vote);
-    fr_buffer_add(out, (const char *)&tasks->modularity, sizeof tasks->modularity);
+    fr_buffer_add(out, tasks->membership, (size_t)(tasks->rounds * tasks->N) * sizeof(int32_t));
+    fr_buffer_add(out, tasks->vote, (size_t)tasks->N * sizeof *tasks->vote);
+    fr_buffer_add(out, &tasks->modularity, sizeof tasks->modularity);
 }
 
 static void set(planted *p, const char *setting)
@@ -192,9 +193,9 @@ static void clustering(fr_buffer *out)
         for (int64_t k = 1; k <= 30; k += 29)
             for (int64_t n = 20; n <= N; n += N - 20) {
                 assert_ok(fr_kmeans(member, centre, &squares, x, n, D, k, restarts[i], 40, 5));
-                fr_buffer_add(out, (const char *)member, (size_t)n * sizeof *member);
-                fr_buffer_add(out, (const char *)centre, (size_t)(k * D) * sizeof *centre);
-                fr_buffer_add(out, (const char *)&squares, sizeof squares);
+                fr_buffer_add(out, member, (size_t)n * sizeof *member);
+                fr_buffer_add(out, centre, (size_t)(k * D) * sizeof *centre);
+                fr_buffer_add(out, &squares, sizeof squares);
             }
     free(x);
 }
@@ -208,10 +209,53 @@ static void folds(fr_buffer *out)
         float *logits = FR_NEW(float, 200 * 3);
         set(&p, way ? "stage1.folds=2" : "stage1.folds=5");
         assert_ok(fr_classifier_out_of_fold(logits, &p.training, p.label, 3, p.centre, true));
-        fr_buffer_add(out, (const char *)logits, 200 * 3 * sizeof *logits);
+        fr_buffer_add(out, logits, 200 * 3 * sizeof *logits);
         free(logits);
     }
     planted_close(&p);
+}
+
+/* Task heads over an estimator that every rank has trained by itself: sums of gradients are another test's. Four tasks
+ * of unequal size and candidates, one without any, on the cpu or on ref. `stop`: the last rank wants to stop. */
+static fr_status train_tasks(fr_buffer *out, int kind, const char *checkpoint, bool stop)
+{
+    enum { N = 240, M = 4, T = 5 };
+    static const uint8_t candidates[T * M] = {1, 1, 1, 1, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1};
+    planted p;
+    planted_open(&p, N, M, 4, 8, .5, kind);
+    plant_linear(&p, 1, .2);
+    static const char *const settings[] = {
+        "qe.epochs=2",   "qe.task_epochs=6",     "qe.patience=0", "qe.hidden=6",
+        "qe.batch=16",   "qe.task_head_prior=2", "qe.dropout=.1", "train.checkpoint_seconds=0",
+        "qe.task_lr=.01"};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        set(&p, settings[i]);
+    int32_t assignment[N];
+    for (int64_t i = 0; i < N; i++)
+        assignment[i] = (int32_t)(i % 7 == 6 ? -1 : i % 20 < 8 ? 0 : i % T);
+    fr_estimator *e;
+    fr_comm_apart(true);
+    assert_ok(fr_estimator_train(&e, &p.training, NULL, NULL));
+    fr_comm_apart(false);
+    if (stop && fr_comm_rank() == fr_comm_ranks() - 1)
+        raise(SIGTERM);
+    fr_status status = fr_estimator_train_tasks(e, &p.training, assignment, candidates, T, checkpoint, key);
+    if (status == FR_OK) {
+        float h[N * 8], *estimate = FR_NEW(float, N *M);
+        assert_ok(fr_estimator_hidden(e, h, NULL, N));
+        assert_ok(fr_estimator_apply(e, estimate, h, assignment, N));
+        fr_buffer_add(out, estimate, N * M * sizeof *estimate);
+        free(estimate);
+    }
+    fr_estimator_close(e);
+    planted_close(&p);
+    return status;
+}
+
+static void heads(fr_buffer *out)
+{
+    assert_ok(train_tasks(out, FR_DEVICE_CPU, NULL, false));
+    assert_ok(train_tasks(out, FR_DEVICE_REF, NULL, false));
 }
 
 static void routers(fr_buffer *out)
@@ -237,13 +281,13 @@ static void routers(fr_buffer *out)
     assert_ok(fr_baseline_find("best_single")->score(&scores[5], &input));
     fr_result result[6];
     for (int i = 0; i < 6; i++) {
-        fr_buffer_add(out, (const char *)scores[i].score, 300 * 4 * sizeof(float));
+        fr_buffer_add(out, scores[i].score, 300 * 4 * sizeof(float));
         fr_evaluate(&result[i], &scores[i], &p.data, &p.config, FR_SPLIT_TEST);
     }
     for (int64_t resamples = 1; resamples <= 101; resamples += 100) {
         fr_bootstrap(result, 6, 0, &p.data, resamples, 7);
         for (int i = 0; i < 6; i++)
-            fr_buffer_add(out, (const char *)&result[i].vs_full, 4 * sizeof(double));
+            fr_buffer_add(out, &result[i].vs_full, 4 * sizeof(double));
     }
     for (int i = 0; i < 6; i++) {
         fr_scores_close(&scores[i]);
@@ -258,24 +302,56 @@ typedef struct shard_case {
     void (*run)(fr_buffer *out);
 } shard_case;
 static const shard_case cases[] = {{"embed", embed},           {"neighbours", neighbours}, {"discovery", discovery},
-                                   {"clustering", clustering}, {"folds", folds},           {"routers", routers}};
+                                   {"clustering", clustering}, {"heads", heads},           {"folds", folds},
+                                   {"routers", routers}};
 enum { CASES = sizeof cases / sizeof *cases };
 
 /* ---- a rank ---- */
 
-static fr_status write_case(const char *run, const shard_case *one)
+static fr_status write_out(const char *run, const char *name, fr_buffer out)
 {
-    fr_buffer out = {0};
-    one->run(&out);
-    char *path = fr_format("%s/%s.%s.%d", folder, run, one->name, fr_comm_rank());
+    char *path = fr_format("%s/%s.%s.%d", folder, run, name, fr_comm_rank());
     fr_status status = fr_file_write(path, out.data ? out.data : "", out.bytes);
     free(path);
     fr_buffer_close(&out);
     return status;
 }
 
-/* test_shards --rank FOLDER RUN */
-static int rank(char **argv)
+static fr_status all_cases(const char *run)
+{
+    fr_status status = FR_OK;
+    for (int i = 0; i < CASES && status == FR_OK; i++) {
+        fr_buffer out = {0};
+        cases[i].run(&out);
+        status = write_out(run, cases[i].name, out);
+    }
+    return status;
+}
+
+/* The last rank wants to stop while heads train; then nothing goes on on any rank. */
+static fr_status stop_all(const char *checkpoint)
+{
+    enum { N = 200, D = 64 };
+    fr_buffer out = {0};
+    assert_int_equal(train_tasks(&out, FR_DEVICE_CPU, checkpoint, true), FR_INTERRUPTED);
+    float *x = rows_of(N, D, false), centre[2 * D];
+    int32_t member[N];
+    assert_int_equal(fr_kmeans(member, centre, NULL, x, N, D, 2, 5, 10, 1), FR_INTERRUPTED);
+    free(x);
+    planted p;
+    planted_open(&p, N, 3, 4, 16, .4, FR_DEVICE_CPU);
+    plant_linear(&p, 1, .2);
+    fr_discovery *found;
+    assert_int_equal(fr_discovery_create(&found, &p.data, p.embedding, p.d, &p.config, p.device), FR_INTERRUPTED);
+    float *logits = FR_NEW(float, N * 4);
+    assert_int_equal(fr_classifier_out_of_fold(logits, &p.training, p.label, 4, p.centre, true), FR_INTERRUPTED);
+    free(logits);
+    planted_close(&p);
+    return FR_OK;
+}
+
+/* test_shards --rank FOLDER RUN [stop | resume CHECKPOINT] */
+static int rank(int argc, char **argv)
 {
     fr_log_level(0);
     fr_interrupt_install();
@@ -283,20 +359,26 @@ static int rank(char **argv)
     if (status == FR_USAGE)
         return NONE;
     folder = argv[2];
-    for (int i = 0; i < CASES && status == FR_OK; i++)
-        status = write_case(argv[3], &cases[i]);
+    fr_buffer out = {0};
+    if (argc == 4)
+        status = all_cases(argv[3]);
+    else if (strcmp(argv[4], "stop") == 0)
+        status = stop_all(argv[5]);
+    else if ((status = train_tasks(&out, FR_DEVICE_CPU, argv[5], false)) == FR_OK)
+        status = write_out(argv[3], "heads", out);
     return fr_comm_end(status);
 }
 
 /* ---- the parent ---- */
 
 /* ranks 0: without mpirun. Returns the exit code. */
-static int on(int ranks, const char *run)
+static int on(int ranks, const char *run, const char *what, const char *checkpoint)
 {
     extern char **environ;
     char number[16];
     snprintf(number, sizeof number, "%d", ranks);
-    const char *argv[] = {"mpirun", "--oversubscribe", "-n", number, program, "--rank", folder, run, NULL};
+    const char *argv[] = {"mpirun", "--oversubscribe", "-n", number, program, "--rank", folder, run,
+                          what,     checkpoint,        NULL};
     const char **from = ranks ? argv : argv + 4;
     pid_t pid;
     int status;
@@ -306,42 +388,78 @@ static int on(int ranks, const char *run)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+static char *result(const char *run, const char *name, int of, size_t *bytes)
+{
+    char *text, *path = fr_format("%s/%s.%s.%d", folder, run, name, of);
+    assert_ok(fr_file_read(&text, bytes, path, 0));
+    free(path);
+    return text;
+}
+
+/* What every rank of a run got is what a process alone gets; heads after a checkpoint are the first of its bytes. */
+static void compare(const char *run, const char *name, int ranks, bool whole)
+{
+    size_t bytes, size;
+    char *want = result("alone", name, 0, &bytes);
+    assert_true(bytes > 1000);
+    for (int r = 0; r < ranks; r++) {
+        char *got = result(run, name, r, &size);
+        if ((whole ? size != bytes : size == 0) || memcmp(got, want, size) != 0)
+            fail_msg("%s: rank %d of %d (%s) has something else than one alone", name, r, ranks, run);
+        free(got);
+    }
+    free(want);
+}
+
 static void same_bits(void **state)
 {
     (void)state;
-    assert_int_equal(on(0, "alone"), 0);
     for (int ranks = 1; ranks <= MOST_RANKS; ranks++) {
         char run[8];
         snprintf(run, sizeof run, "on%d", ranks);
-        int code = on(ranks, run);
+        int code = on(ranks, run, NULL, NULL);
         if (code == NONE)
             skip();
         assert_int_equal(code, 0);
-        for (int c = 0; c < CASES; c++) {
-            char *want, *path = fr_format("%s/alone.%s.0", folder, cases[c].name);
-            size_t bytes, size;
-            assert_ok(fr_file_read(&want, &bytes, path, 0));
-            free(path);
-            assert_true(bytes > 1000);
-            for (int r = 0; r < ranks; r++) {
-                char *got;
-                path = fr_format("%s/%s.%s.%d", folder, run, cases[c].name, r);
-                assert_ok(fr_file_read(&got, &size, path, 0));
-                if (size != bytes || memcmp(got, want, bytes) != 0)
-                    fail_msg("%s: rank %d of %d has something else than one alone", cases[c].name, r, ranks);
-                free(got);
-                free(path);
-            }
-            free(want);
-        }
+        for (int c = 0; c < CASES; c++)
+            compare(run, cases[c].name, ranks, true);
     }
+}
+
+/* One rank stops within an epoch, several at its end; another number goes on. */
+static void stopped_and_resumed(void **state)
+{
+    (void)state;
+    static const int ways[][2] = {{0, 3}, {3, 0}, {2, 4}};
+    for (int i = 0; i < 3; i++) {
+        char *checkpoint = fr_format("%s/checkpoint%d", folder, i), run[16];
+        snprintf(run, sizeof run, "resumed%d", i);
+        int code = on(ways[i][0], run, "stop", checkpoint);
+        if (code == NONE)
+            skip();
+        assert_int_equal(code, 0);
+        assert_true(fr_file_exists(checkpoint));
+        code = on(ways[i][1], run, "resume", checkpoint);
+        if (code == NONE)
+            skip();
+        assert_int_equal(code, 0);
+        assert_false(fr_file_exists(checkpoint));
+        compare(run, "heads", ways[i][1] ? ways[i][1] : 1, false);
+        free(checkpoint);
+    }
+}
+
+static int alone(void **state)
+{
+    (void)state;
+    return on(0, "alone", NULL, NULL);
 }
 
 int main(int argc, char **argv)
 {
     program = argv[0];
     if (argc > 1 && strcmp(argv[1], "--rank") == 0)
-        return rank(argv);
+        return rank(argc, argv);
     const char *settings[] = {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",
                               "OMPI_MCA_rmaps_base_oversubscribe"};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
@@ -349,6 +467,6 @@ int main(int argc, char **argv)
     setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
     setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0); /* more ranks than cores */
     folder = test_folder();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(stopped_and_resumed)};
+    return cmocka_run_group_tests(tests, alone, NULL);
 }

@@ -10,11 +10,16 @@
  * other tasks. What the tasks share is the number of epochs: most have too few dev prompts to choose alone (the
  * standard error of a routed quality over 20 prompts is .1). After every epoch all dev prompts with a task are routed
  * with the heads as they are, and the epoch of the best pooled result is kept for all tasks, 0 epochs (the heads as
- * they start: the general ones) among them. Without such dev prompts all epochs are trained. */
+ * they start: the general ones) among them. Without such dev prompts all epochs are trained.
+ *
+ * Tasks are dealt to the ranks. After an epoch every rank gets the dev estimates of all, so that all choose alike; at
+ * the end, and for a checkpoint, the heads of all. The same bits on any number of ranks, but for the logged sum of
+ * losses. */
 #include "estimator_internal.h"
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "comm/comm.h"
 #include "finerouter/log.h"
 #include "ops/ops.h"
 #include "pending.h"
@@ -39,7 +44,8 @@ typedef struct phase2 {
     int64_t *order;    /* (prompts of the largest task) */
     int64_t epochs;
     fr_history history; /* entry k: after k epochs */
-    int64_t next;       /* task that trains next in the running epoch */
+    int64_t next;       /* task that trains next in the running epoch; on several ranks, the first that does */
+    int32_t *owner;     /* (T) rank that trains the task */
     size_t bytes;       /* of all tasks' parameters */
     void *best, *scratch[3];
     const char *checkpoint, *key;
@@ -62,14 +68,32 @@ static void start_task(fr_estimator *e, fr_task_heads *task, int64_t t, const do
     free(own);
 }
 
-/* ---- checkpoint ---- */
+static bool mine(const phase2 *p, int64_t t)
+{
+    return p->owner[t] == fr_comm_rank();
+}
 
+/* ---- heads as one block ---- */
+
+/* This rank's tasks into their places. */
 static void pack(phase2 *p, fr_part part, void *host)
 {
     char *at = host;
     for (int64_t t = 0; t < p->e->T; t++)
         if (p->e->task[t].heads) {
-            fr_part_get(&p->e->task[t].params, part, at);
+            if (mine(p, t))
+                fr_part_get(&p->e->task[t].params, part, at);
+            at += fr_part_bytes(&p->e->task[t].params);
+        }
+}
+
+/* Every rank gets the places of the others' tasks. */
+static void put_together(phase2 *p, void *host)
+{
+    char *at = host;
+    for (int64_t t = 0; t < p->e->T; t++)
+        if (p->e->task[t].heads) {
+            fr_comm_broadcast(at, fr_part_bytes(&p->e->task[t].params), p->owner[t]);
             at += fr_part_bytes(&p->e->task[t].params);
         }
 }
@@ -83,6 +107,8 @@ static void unpack(phase2 *p, fr_part part, const void *host)
             at += fr_part_bytes(&p->e->task[t].params);
         }
 }
+
+/* ---- checkpoint: the root's file, with all ranks' heads ---- */
 
 enum { BLOCKS = 6 };
 
@@ -105,12 +131,15 @@ static fr_status save(phase2 *p)
 {
     if (!p->checkpoint)
         return FR_OK;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         pack(p, (fr_part)i, p->scratch[i]);
+        put_together(p, p->scratch[i]);
+    }
+    put_together(p, p->best);
     place at = {p->history.count, p->next, p->loss_sum};
     fr_block block[BLOCKS];
     blocks_of(p, &at, block);
-    FR_TRY(fr_checkpoint_write(p->checkpoint, p->key, block, BLOCKS));
+    FR_TRY(fr_comm_agree(fr_is_root() ? fr_checkpoint_write(p->checkpoint, p->key, block, BLOCKS) : FR_OK));
     p->saved = fr_seconds();
     return FR_OK;
 }
@@ -119,18 +148,21 @@ static fr_status resume(phase2 *p)
 {
     if (!p->checkpoint)
         return FR_OK;
-    bool found;
+    bool found = false;
     place at;
     fr_block block[BLOCKS];
     blocks_of(p, &at, block);
-    FR_TRY(fr_checkpoint_read(p->checkpoint, p->key, block, BLOCKS, &found));
+    FR_TRY(fr_comm_agree(fr_is_root() ? fr_checkpoint_read(p->checkpoint, p->key, block, BLOCKS, &found) : FR_OK));
+    fr_comm_broadcast(&found, sizeof found, 0);
     if (!found)
         return FR_OK;
+    for (int i = 0; i < BLOCKS; i++)
+        fr_comm_broadcast(block[i].data, block[i].bytes, 0);
     for (int i = 0; i < 3; i++)
         unpack(p, (fr_part)i, p->scratch[i]);
     p->history.count = at.entries;
     p->next = at.next;
-    p->loss_sum = at.loss_sum;
+    p->loss_sum = fr_is_root() ? at.loss_sum : 0;
     fr_log("task heads: continues at task %lld of epoch %lld (%s)", (long long)at.next + 1, (long long)at.entries,
            p->checkpoint);
     return FR_OK;
@@ -249,8 +281,13 @@ static void watch(phase2 *p)
     fr_estimator *e = p->e;
     int64_t count = p->dev.first[e->T];
     for (int64_t t = 0; t < e->T; t++)
-        fr_task_heads_apply(e, t, p->estimate, p->dev.h, p->identity + p->dev.first[t],
-                            p->dev.first[t + 1] - p->dev.first[t]);
+        if (mine(p, t))
+            fr_task_heads_apply(e, t, p->estimate, p->dev.h, p->identity + p->dev.first[t],
+                                p->dev.first[t + 1] - p->dev.first[t]);
+    for (int64_t t = 0; t < e->T; t++)
+        fr_comm_broadcast(p->estimate + p->dev.first[t] * e->M,
+                          (size_t)((p->dev.first[t + 1] - p->dev.first[t]) * e->M) * sizeof *p->estimate, p->owner[t]);
+    fr_comm_sum(&p->loss_sum, 1, FR_F64);
     fr_measure measure = fr_estimator_measure(p->estimate, e->training.data, p->dev.rows, count);
     int64_t prompts = p->train.first[e->T];
     p->history.at[p->history.count++] = measure;
@@ -264,22 +301,50 @@ static void watch(phase2 *p)
     p->loss_sum = 0;
 }
 
+/* Stops, or saves, where one wants to. Ranks ask together. */
+static fr_status pause(phase2 *p)
+{
+    bool stop = fr_comm_any(fr_interrupt_wanted()),
+         due = p->checkpoint && fr_seconds() - p->saved >= p->e->training.config->train.checkpoint_seconds;
+    fr_comm_broadcast(&due, sizeof due, 0);
+    if (stop || due)
+        FR_TRY(save(p));
+    return stop ? fr_interrupted() : FR_OK;
+}
+
+static void show(phase2 *p, int64_t epoch)
+{
+    const fr_measure *last = &p->history.at[epoch];
+    fr_progress_note(&p->progress, "epoch %lld, dev loss %.4f, quality %.4f", (long long)epoch + 1, last->loss,
+                     last->routed);
+    fr_progress_add(&p->progress, 1);
+}
+
+/* What is left of an epoch of the tasks of this rank. */
+static fr_status train_own(phase2 *p, int64_t epoch)
+{
+    for (int64_t t = p->next; t < p->e->T; t++) {
+        fr_comm_at("task heads, task", t);
+        if (mine(p, t))
+            FR_TRY(train_task(p, t, epoch));
+        show(p, epoch); /* the others' tasks with one's own */
+    }
+    return FR_OK;
+}
+
+/* One rank pauses between tasks, several together between epochs. */
 static fr_status run_epoch(phase2 *p)
 {
-    int64_t T = p->e->T, epoch = p->history.count - 1;
-    for (; p->next < T;) {
-        FR_TRY(train_task(p, p->next, epoch));
-        p->next++;
-        const fr_measure *last = &p->history.at[epoch];
-        fr_progress_note(&p->progress, "epoch %lld, dev loss %.4f, quality %.4f", (long long)epoch + 1, last->loss,
-                         last->routed);
-        fr_progress_add(&p->progress, 1);
-        if (fr_interrupt_wanted()) {
-            FR_TRY(save(p));
-            return fr_interrupted();
-        }
-        if (p->checkpoint && fr_seconds() - p->saved >= p->e->training.config->train.checkpoint_seconds)
-            FR_TRY(save(p));
+    int64_t epoch = p->history.count - 1;
+    if (fr_comm_ranks() > 1) {
+        FR_TRY(fr_comm_agree(train_own(p, epoch)));
+        watch(p);
+        return pause(p);
+    }
+    while (p->next < p->e->T) {
+        FR_TRY(train_task(p, p->next++, epoch));
+        show(p, epoch);
+        FR_TRY(pause(p));
     }
     watch(p);
     return FR_OK;
@@ -301,6 +366,7 @@ static fr_status run(phase2 *p)
         int64_t best = fr_history_best(&p->history);
         fr_progress_note(&p->progress, "kept %lld of %lld epochs, dev loss %.4f, quality %.4f", (long long)best,
                          (long long)p->history.count - 1, p->history.at[best].loss, p->history.at[best].routed);
+        put_together(p, p->best);
         unpack(p, FR_PART_VALUE, p->best);
     }
     fr_progress_end(&p->progress);
@@ -336,18 +402,23 @@ static fr_status collect(grouped *g, fr_estimator *e, const int32_t *assignment,
     return FR_OK;
 }
 
+/* Also deals the tasks out, by their training prompts times candidates. */
 static void count_observed(phase2 *p)
 {
     fr_estimator *e = p->e;
     int64_t largest = 0;
+    double *work = FR_NEW(double, e->T);
     for (int64_t t = 0; t < e->T; t++) {
         int64_t n = p->train.first[t + 1] - p->train.first[t];
         largest = n > largest ? n : largest;
+        work[t] = (double)(n * e->task[t].count);
         for (int64_t i = p->train.first[t]; i < p->train.first[t + 1]; i++)
             for (int64_t k = 0; k < e->task[t].count; k++)
                 p->observed[t] += !isnan(e->training.data->quality[p->train.rows[i] * e->M + e->task[t].model[k]]);
     }
     p->order = FR_NEW(int64_t, largest);
+    fr_deal(p->owner, work, e->T, fr_comm_ranks());
+    free(work);
 }
 
 static fr_status prepare(phase2 *p, const int32_t *assignment)
@@ -361,6 +432,7 @@ static fr_status prepare(phase2 *p, const int32_t *assignment)
         }
     free(mean);
     p->observed = FR_NEW(int64_t, e->T);
+    p->owner = FR_NEW(int32_t, e->T);
     p->history.at = FR_NEW(fr_measure, p->epochs + 1);
     p->best = fr_calloc(p->bytes, 1);
     for (int i = 0; i < 3 && p->checkpoint; i++)
@@ -402,7 +474,8 @@ fr_status fr_estimator_train_tasks(fr_estimator *e, const fr_training *training,
         status = run(&p);
     if (status == FR_OK) {
         fr_task_heads_settle(e);
-        fr_checkpoint_remove(checkpoint);
+        if (fr_is_root())
+            fr_checkpoint_remove(checkpoint);
     } else {
         fr_task_heads_close(e);
     }
@@ -412,6 +485,7 @@ fr_status fr_estimator_train_tasks(fr_estimator *e, const fr_training *training,
     free(p.estimate);
     free(p.identity);
     free(p.observed);
+    free(p.owner);
     free(p.order);
     free(p.history.at);
     free(p.best);
