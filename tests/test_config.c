@@ -152,6 +152,26 @@ static void test_check_between_keys(void **state)
     assert_ok(fr_config_check(&config));
     assert_ok(fr_config_set(&config, "synth.prompts=500"));
     assert_fails(fr_config_check(&config), FR_USAGE, "more than one data source");
+    assert_ok(fr_config_set(&config, "synth.prompts=0"));
+
+    /* embeddings of the data: nothing that needs a text encoder */
+    static const char *const needs[][3] = {
+        {"encoder.train=top", "encoder.train=frozen",
+         "encoder.train is top with encoder.embeddings: data, want frozen"},
+        {"routerdc.encoder=full", "routerdc.encoder=frozen", "routerdc.encoder is full with encoder.embeddings: data"},
+        {"llm.url=http://localhost/v1", "llm.url=", "llm.url is set with encoder.embeddings: data"},
+        {"encoder.store=true", "encoder.store=false", "encoder.store is true with encoder.embeddings: data"},
+    };
+    assert_ok(fr_config_set(&config, "encoder.embeddings=data"));
+    assert_ok(fr_config_check(&config));
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+        assert_ok(fr_config_set(&config, needs[i][0]));
+        assert_fails(fr_config_check(&config), FR_USAGE, needs[i][2]);
+        assert_ok(fr_config_set(&config, needs[i][1]));
+    }
+    assert_ok(fr_config_set(&config, "encoder.embeddings=text"));
+    assert_ok(fr_config_set(&config, "encoder.train=full"));
+    assert_ok(fr_config_check(&config));
 }
 
 int main(void)

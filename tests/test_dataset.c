@@ -37,6 +37,15 @@ static void make(fr_dataset *data)
     fr_dataset_seal(data);
 }
 
+/* Embeddings 1, 2, 3 ... */
+static void embed(fr_dataset *data, int64_t width)
+{
+    data->embedding_width = width;
+    data->embedding = FR_NEW(float, data->N *width);
+    for (int64_t i = 0; i < data->N * width; i++)
+        data->embedding[i] = (float)(i + 1);
+}
+
 static char *in_folder(const char *name)
 {
     return fr_path_join(test_folder(), name);
@@ -49,6 +58,8 @@ static void written_is_read(void **state)
     make(&data);
     data.planted = FR_NEW(int32_t, 6);
     data.planted[2] = -1;
+    embed(&data, 2);
+    data.embedding[11] = 1e-30f;
     fr_dataset_seal(&data);
     char *path = in_folder("d.h5");
     assert_ok(fr_dataset_write(&data, path));
@@ -67,6 +78,8 @@ static void written_is_read(void **state)
     assert_true(isnan(back.output_price[1]));
     assert_true(isnan(back.quality[10]));
     assert_memory_equal(back.split, data.split, 6);
+    assert_int_equal(back.embedding_width, 2);
+    assert_memory_equal(back.embedding, data.embedding, 12 * sizeof(float));
     assert_close(back.cost[3], 0.75, 0);
     fr_dataset_close(&back);
     fr_dataset_close(&data);
@@ -81,6 +94,7 @@ static void hash_is_content(void **state)
     make(&data);
     char before[33];
     memcpy(before, data.hash, sizeof before);
+    assert_string_equal(before, "fa6c4ae19dafee32edf6b41cd0c37b13"); /* of files made before there was a place for embeddings */
     data.quality[10] = -NAN;
     fr_dataset_seal(&data);
     assert_string_equal(data.hash, before);
@@ -105,6 +119,16 @@ static void hash_is_content(void **state)
     CHANGES(data.quality[17] = 0);
     CHANGES(data.cost[17] = 0);
     CHANGES(data.planted = FR_NEW(int32_t, 6));
+    CHANGES(embed(&data, 2));
+    make(&data);
+    embed(&data, 2);
+    fr_dataset_seal(&data);
+    memcpy(before, data.hash, sizeof before);
+    data.embedding[0] = 1.5f;
+    fr_dataset_seal(&data);
+    assert_string_not_equal(data.hash, before);
+    fr_dataset_close(&data);
+    CHANGES(embed(&data, 3));
 }
 
 static void checks(void **state)
@@ -136,6 +160,11 @@ static void checks(void **state)
     WRONG(data.quality[3] = data.quality[4] = data.quality[5] = NAN, "prompt \"p1\" has no observed quality");
     WRONG((data.quality[1] = data.quality[10] = data.quality[13] = data.quality[16] = NAN),
           "model \"beta\" has no observed quality in train (2 in dev and test)");
+    WRONG((embed(&data, 2), data.embedding[7] = NAN),
+          "prompt \"p3\": its embedding is nan at column 1, want finite numbers");
+    WRONG((embed(&data, 2), data.embedding[6] = -INFINITY), "prompt \"p3\": its embedding is -inf at column 0");
+    WRONG((embed(&data, 2), data.embedding[6] = 0, data.embedding[7] = -0.0f),
+          "prompt \"p3\": its embedding is all zero, which has no direction");
     make(&data);
     data.M = 1;
     assert_fails(fr_dataset_check(&data, "d.h5"), FR_FAILED, "has 1 model, want at least 2");
@@ -244,6 +273,11 @@ static void wrong_shapes(void **state)
     replaced("/models/name", FR_H5_I8, 0, NULL, "bad.h5: /models/name: has 0 dimensions, want 1");
     replaced("/prompts/task", FR_H5_I32, 2, (int64_t[]){6, 1},
              "bad.h5: /prompts/task: is (6, 1) int32, want (6) int32");
+    replaced("/prompts/embedding", FR_H5_F32, 2, (int64_t[]){5, 3},
+             "bad.h5: /prompts/embedding: is 5 x 3 (2 dimensions), want prompts x width, 6 x 1 to 65536");
+    replaced("/prompts/embedding", FR_H5_F32, 2, (int64_t[]){6, 0}, "bad.h5: /prompts/embedding: is 6 x 0 (2 dim");
+    replaced("/prompts/embedding", FR_H5_F32, 1, (int64_t[]){6}, "bad.h5: /prompts/embedding: is 6 x 0 (1 dim");
+    replaced("/prompts/embedding", FR_H5_F32, 2, (int64_t[]){6, 3}, "bad.h5: prompt \"p0\": its embedding is all zero");
     replaced("/models/input_usd_per_mtok", FR_H5_F64, 1, (int64_t[]){4},
              "input_usd_per_mtok: is (4) float64, want (3) float64");
     replaced("/prompts/text", FR_H5_F64, 1, (int64_t[]){0},

@@ -299,6 +299,41 @@ static void routereval(void **state)
                  "objects.npz: prompt: holds Python objects, which are pickled code and not read; save it again");
 }
 
+/* Column c of prompt i's embedding, as make_fixtures.py has it. */
+static float embedded(int i, int c)
+{
+    return (float)(i + 1) - 0.25f * (float)c;
+}
+
+static void routereval_embeddings(void **state)
+{
+    (void)state;
+    fr_dataset data;
+    import_fixture(&data, "fuzz/import_routereval/embeddings.npz", "routereval"); /* double, half, single precision */
+    static const char *const ids[6] = {"train_0", "train_1", "train_2", "val_0", "test_0", "test_1"};
+    assert_int_equal(data.embedding_width, 3);
+    for (int i = 0; i < 6; i++)
+        for (int c = 0; c < 3; c++)
+            assert_close(data.embedding[row_of(&data, ids[i]) * 3 + c], embedded(i, c), 0);
+    fr_dataset_close(&data);
+    import_fixture(&data, "fuzz/import_table/six.jsonl", "table"); /* our own layout has a place for them too */
+    assert_int_equal(data.embedding_width, 3);
+    assert_close(data.embedding[row_of(&data, "3") * 3 + 1], embedded(3, 1), 0);
+    fr_dataset_close(&data);
+    import_fixture(&data, "fuzz/import_routereval/splits.npz", "routereval"); /* train has them, val and test not */
+    assert_null(data.embedding);
+    assert_int_equal(data.embedding_width, 0);
+    fr_dataset_close(&data);
+    assert_fails(import(&data, fixture("routereval/widths.npz"), "routereval"), FR_FAILED,
+                 "widths.npz: row 4: the embedding of prompt \"val_0\" holds 2 numbers, want 3 as those before it");
+    assert_fails(import(&data, fixture("routereval/counts.npz"), "routereval"), FR_FAILED,
+                 "counts.npz: embeddings: is 5 x 3 (2 dimensions), want prompts x width, 6 x d");
+    assert_fails(import(&data, fixture("routereval/texts.npz"), "routereval"), FR_FAILED,
+                 "texts.npz: embedding: holds texts (str), want numbers");
+    assert_fails(import(&data, fixture("routereval/nan.npz"), "routereval"), FR_FAILED,
+                 "nan.npz: prompt \"2\": its embedding is nan at column 1, want finite numbers");
+}
+
 static void routerarena(void **state)
 {
     (void)state;
@@ -357,6 +392,13 @@ static void map(void **state)
         {THREE("\"a.b\":{\"a\":1,\"b.c\":0.5},\"a\":{\"b\":7}"), "quality=a.b"},              /* the exact key wins */
         {THREE("\"m\":\"a\",\"s\":1") THREE("\"m\":\"b.c\",\"s\":0.5"), "quality=s,model=m"}, /* a long table */
     };
+    assert_ok(import_with(&data, fixture("fuzz/import_map/nested.jsonl"), "auto", NULL,
+                          (const char *[]){"data.map=prompt=conversation.0.content,quality=results.*.score,"
+                                           "embedding=meta.vector",
+                                           NULL}));
+    assert_int_equal(data.embedding_width, 3);
+    assert_close(data.embedding[5 * 3 + 2], embedded(5, 2), 0);
+    fr_dataset_close(&data);
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         char *set = fr_format("data.map=[id=n, prompt=q.text, %s]", ways[w].map);
         put("w.jsonl", ways[w].lines);
@@ -382,6 +424,19 @@ static void map_bad(void **state)
         {"", "quality", "data.map: \"quality\": want TARGET=PATH"},
         {"", "quality=", "data.map: \"quality=\": want TARGET=PATH"},
         {"", "score=x", "data.map: \"score=x\": unknown target score, want id, prompt"},
+        {"", "embedding=x.[]", "data.map: \"embedding=x.[]\": * and [] go with model, quality and cost alone"},
+        {LINE("1", "\"s\":{\"a\":1,\"b\":1},\"e\":{\"v\":\"x\"}"), "prompt=q.text,quality=s,embedding=e.v",
+         "b.jsonl:1: embedding is a text, want a list of numbers"},
+        {LINE("1", "\"s\":{\"a\":1,\"b\":1},\"e\":[1,null]"), "prompt=q.text,quality=s,embedding=e",
+         "b.jsonl:1: embedding: entry 1 is null, want a number"},
+        {LINE("1", "\"s\":{\"a\":1,\"b\":1},\"e\":[]"), "prompt=q.text,quality=s,embedding=e",
+         "b.jsonl:1: the embedding of prompt \"1\" holds 0 numbers, want 1 to 65536"},
+        {LINE("1", "\"s\":{\"a\":1},\"e\":[1]") LINE("1", "\"s\":{\"b\":1},\"e\":[2]"),
+         "id=n,prompt=q.text,quality=s,embedding=e",
+         "b.jsonl:2: the embedding of prompt \"1\" differs from the one in line 1"},
+        {LINE("1", "\"s\":{\"a\":1,\"b\":1},\"e\":[1]") LINE("2", "\"s\":{\"a\":1,\"b\":1}"),
+         "id=n,prompt=q.text,quality=s,embedding=e",
+         "b.jsonl:2: has no embedding, though line 1 has one; give it for all prompts or for none"},
         {"", "prompt=a..b", "data.map: \"prompt=a..b\": the path has an empty part"},
         {"", "prompt=a.*", "data.map: \"prompt=a.*\": * and [] go with model, quality and cost alone"},
         {"", "quality=r.[].s", "data.map: quality=r.[].s needs the model of each item: want model=r.[].KEY"},
@@ -576,6 +631,7 @@ int main(void)
         cmocka_unit_test(routerdc),
         cmocka_unit_test(embedllm),
         cmocka_unit_test(routereval),
+        cmocka_unit_test(routereval_embeddings),
         cmocka_unit_test(routerarena),
         cmocka_unit_test(map),
         cmocka_unit_test(map_bad),

@@ -11,6 +11,7 @@
  *   /prompts/source           (N) string: the benchmark the prompt comes from
  *   /prompts/split            (N) int8: 0 train, 1 dev, 2 test
  *   /prompts/task             (N) int32, optional: planted task of synthetic data, -1 none
+ *   /prompts/embedding        (N, d) float32, optional: embeddings that came with the prompts, finite, no row all zero
  *   /models/name              (M) string, unique
  *   /models/input_usd_per_mtok, /models/output_usd_per_mtok     (M) float64, NaN unknown; USD per million tokens
  *   /quality                  (N, M) float32, NaN not observed
@@ -39,6 +40,8 @@ extern "C" {
 #define FR_DATA_FORMAT "finerouter-data"
 #define FR_DATA_VERSION 1
 
+#define FR_EMBEDDING_WIDEST 65536 /* of embeddings that came with the prompts */
+
 enum { FR_SPLIT_TRAIN = 0, FR_SPLIT_DEV = 1, FR_SPLIT_TEST = 2, FR_SPLITS = 3 };
 
 typedef struct fr_dataset {
@@ -50,6 +53,8 @@ typedef struct fr_dataset {
     const char **source_name; /* (sources), in order of first appearance */
     int8_t *split;            /* (N) FR_SPLIT_... */
     int32_t *planted;         /* (N) planted task, -1 none; NULL if the data was not planted */
+    float *embedding;         /* (N, embedding_width) that came with the prompts, as they came; NULL if none did */
+    int64_t embedding_width;  /* 0 without */
     const char **model;       /* (M) */
     double *input_price, *output_price; /* (M) USD per million tokens, NaN unknown */
     float *quality;           /* (N, M) NaN not observed */
@@ -67,15 +72,17 @@ FR_NODISCARD fr_status fr_dataset_read(fr_dataset *data, const char *path);
 FR_NODISCARD fr_status fr_dataset_write(const fr_dataset *data, const char *path);
 
 /* What every data set must fulfil; `name` stands for the file in errors: at least two models, one prompt in train, dev and test each,
- * unique ids and model names, no empty prompt, finite or NaN quality, every model observed in train, every prompt observed once. */
+ * unique ids and model names, no empty prompt, finite or NaN quality, every model observed in train, every prompt observed once; embeddings, where
+ * they are, finite and with no row that is all zero. */
 FR_NODISCARD fr_status fr_dataset_check(const fr_dataset *data, const char *name);
 
-/* Computes data->hash from the content: ids, texts, descriptions, sources, splits, models, prices, quality, cost, planted. */
+/* Computes data->hash from the content: ids, texts, descriptions, sources, splits, models, prices, quality, cost, planted, embedding. */
 void fr_dataset_seal(fr_dataset *data);
 
 /* Import of a table: a file or a folder, by config->data.format; auto takes the layout that name and content have, and says so on the log.
  * `table` is our own layout, by the name's ending:
- *   .jsonl, .jsonl.gz   one object a line: id, prompt, quality {model: score}; optional description, source, split (train|dev|test), cost {model: USD};
+ *   .jsonl, .jsonl.gz   one object a line: id, prompt, quality {model: score}; optional description, source, split (train|dev|test), cost {model: USD},
+ *                       embedding [numbers], for all prompts or for none;
  *                       with config->data.map any other columns (src/data/import_map.c)
  *   .csv, .csv.gz       long form with a header line: prompt_id, prompt, model, quality; optional cost, description, source, split (RFC 4180 quoting).
  *                       Lines of one prompt must agree; only the first needs its texts

@@ -314,6 +314,29 @@ fr_status fr_config_check_llm(const fr_config *config)
     return FR_OK;
 }
 
+/* Embeddings of the data leave nothing that could embed or train on a text. */
+static fr_status check_embeddings(const fr_config *config)
+{
+    static const char *const train[] = {"frozen", "top", "full"};
+    if (config->encoder.embeddings != FR_EMBEDDINGS_DATA)
+        return FR_OK;
+    if (config->encoder.train != FR_TRAIN_FROZEN)
+        return fr_fail(FR_USAGE,
+                       "encoder.train is %s with encoder.embeddings: data, want frozen: there is no text "
+                       "encoder to train",
+                       train[config->encoder.train]);
+    if (config->routerdc.encoder == FR_ROUTERDC_FULL)
+        return fr_fail(FR_USAGE, "routerdc.encoder is full with encoder.embeddings: data, want frozen: there is no "
+                                 "text encoder to train");
+    if (config->llm.url[0])
+        return fr_fail(FR_USAGE, "llm.url is set with encoder.embeddings: data, want it empty: there is no text "
+                                 "encoder to embed the names of tasks");
+    if (config->encoder.store)
+        return fr_fail(FR_USAGE, "encoder.store is true with encoder.embeddings: data, want false: the data file has "
+                                 "its embeddings already");
+    return FR_OK;
+}
+
 fr_status fr_config_check(const fr_config *config)
 {
     int sources = (config->data.file[0] != 0) + (config->data.import[0] != 0) + (config->synth.prompts > 0);
@@ -328,6 +351,7 @@ fr_status fr_config_check(const fr_config *config)
     if (config->encoder.hidden % config->encoder.heads)
         return fr_fail(FR_USAGE, "encoder.hidden %lld is not a multiple of encoder.heads %lld",
                        (long long)config->encoder.hidden, (long long)config->encoder.heads);
+    FR_TRY(check_embeddings(config));
     if (config->eval.folds == 1)
         return fr_fail(FR_USAGE, "eval.folds is 1, want 0 (the splits of the data) or at least 2");
     if (config->synth.prompts > 0 && config->synth.prompts < 50)

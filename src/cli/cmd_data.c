@@ -116,6 +116,7 @@ static void print_json(const fr_dataset *data, const fr_summary *s)
     json_object_set_new(object, "tied_best_share", number(s->tied_best_share));
     json_object_set_new(object, "duplicate_prompts", json_integer(s->duplicates));
     json_object_set_new(object, "with_description", json_integer(s->with_description));
+    json_object_set_new(object, "embedding_width", json_integer(data->embedding_width));
     char *text = json_dumps(object, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
     printf("%s\n", text);
     free(text);
@@ -128,6 +129,9 @@ static void print_text(const char *path, const fr_dataset *data, const fr_summar
            "%lld models\n\n",
            path, data->hash, (long long)data->N, (long long)s->with_description, (long long)s->duplicates,
            (long long)data->M);
+    if (data->embedding)
+        printf("  embeddings of the prompts, %lld numbers each (encoder.embeddings: data)\n\n",
+               (long long)data->embedding_width);
     printf("  %-28s %8s %8s %8s\n", "source", "train", "dev", "test");
     int64_t total[FR_SPLITS] = {0};
     for (int64_t i = 0; i < data->sources; i++) {

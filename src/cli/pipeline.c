@@ -68,7 +68,7 @@ static fr_status write_embeddings(const fr_run *run, const fr_texts *texts, cons
     free(path);
     FR_TRY(status);
     const int64_t shape[2] = {texts->N, texts->d};
-    FR_TRY_GOTO(fr_h5_set_text(file, "encoder", texts->encoder_folder), fail);
+    FR_TRY_GOTO(fr_h5_set_text(file, "encoder", fr_texts_origin(texts)), fail);
     FR_TRY_GOTO(fr_h5_write(file, "/prompt", FR_H5_F32, 2, shape, texts->prompt), fail);
     FR_TRY_GOTO(fr_h5_write(file, "/description", FR_H5_F32, 2, shape, texts->description), fail);
     if (products && products->hidden)
@@ -155,7 +155,7 @@ static fr_status write_metrics(const fr_run *run, fr_result *results, int64_t co
                           .alpha = products->alpha,
                           .stages = run->stages,
                           .truncated = texts->truncated,
-                          .encoder = texts->encoder_folder,
+                          .encoder = fr_texts_origin(texts),
                           .device = run->device->description,
                           .config_hash = key.hex,
                           .classifier_accuracy = trust->classifier.accuracy,

@@ -22,9 +22,10 @@ static fr_status write_facts(fr_h5 *file, const fr_run *run, const fr_dataset *d
                              const fr_products *products)
 {
     const fr_tasks *tasks = &products->tasks;
-    char hash[FR_HASH_CHARS];
-    FR_TRY(fr_encoder_folder_hash(hash, texts->encoder_folder));
-    FR_TRY(fr_h5_set_text(file, "encoder", texts->encoder_folder));
+    char hash[FR_HASH_CHARS] = "";
+    if (texts->encoder_folder)
+        FR_TRY(fr_encoder_folder_hash(hash, texts->encoder_folder));
+    FR_TRY(fr_h5_set_text(file, "encoder", fr_texts_origin(texts)));
     FR_TRY(fr_h5_set_text(file, "encoder_hash", hash));
     FR_TRY(fr_h5_set_number(file, "theta", products->theta));
     FR_TRY(fr_h5_set_number(file, "alpha", products->alpha));
@@ -139,6 +140,11 @@ static fr_status read_facts(fr_router *r, fr_h5 *file)
 static fr_status open_encoder(fr_router *r, fr_h5 *file, const char *encoder)
 {
     char *recorded_hash, hash[FR_HASH_CHARS];
+    if (r->config.encoder.embeddings == FR_EMBEDDINGS_DATA)
+        return fr_fail(FR_FAILED,
+                       "%s: was trained on embeddings that came with the data (encoder.embeddings: data) and has no "
+                       "text encoder to embed a new prompt; want a router of a run with encoder.embeddings: text",
+                       fr_h5_path(file));
     if (encoder)
         r->encoder_folder = fr_strdup(encoder);
     else

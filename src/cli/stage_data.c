@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define DATA_VERSION 1
+#define SYNTH_VERSION 1
+#define IMPORT_VERSION 2
 
 static fr_status imported_key(fr_key *key, const fr_config *config)
 {
@@ -15,7 +16,7 @@ static fr_status imported_key(fr_key *key, const fr_config *config)
     FR_TRY(fr_import_hash(table, config->data.import));
     if (config->data.models[0])
         FR_TRY(fr_hash_file(models, config->data.models));
-    *key = FR_KEY("import", DATA_VERSION, config, "D", NULL, table, models);
+    *key = FR_KEY("import", IMPORT_VERSION, config, "D", NULL, table, models);
     return FR_OK;
 }
 
@@ -50,7 +51,7 @@ fr_status fr_stage_data(fr_run *run, fr_dataset *data)
     if (config->data.import[0])
         FR_TRY(imported_key(&key, config));
     else
-        key = FR_KEY("synth", DATA_VERSION, config, "D", NULL, "");
+        key = FR_KEY("synth", SYNTH_VERSION, config, "D", NULL, "");
     char *cached = fr_cache_path(run->cache, "data", key, ".h5"),
          *linked = run->out ? fr_path_join(run->out, "data.h5") : NULL;
     bool reused = false;

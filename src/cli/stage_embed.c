@@ -7,6 +7,7 @@
 #include "io/h5.h"
 #include "nn/encoder.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,11 @@ void fr_texts_close(fr_texts *texts)
     free(texts->encoder_folder);
     fr_tokens_close(&texts->tokens);
     *texts = (fr_texts){0};
+}
+
+const char *fr_texts_origin(const fr_texts *texts)
+{
+    return texts->encoder_folder ? texts->encoder_folder : "embeddings of the data";
 }
 
 /* Hash of what is embedded, so that other splits or scores over the same texts embed nothing again. */
@@ -200,10 +206,51 @@ static fr_status take_embeddings(bool *reused, fr_texts *texts, const fr_run *ru
     return status;
 }
 
-fr_status fr_stage_embed(fr_run *run, const fr_dataset *data, fr_texts *texts)
+/* unit = x / |x|; no row is all zero (fr_dataset_check).   x, unit (d) */
+static void unit_row(float *unit, const float *x, int64_t d)
+{
+    double square = 0;
+    for (int64_t c = 0; c < d; c++)
+        square += (double)x[c] * x[c];
+    for (int64_t c = 0; c < d; c++)
+        unit[c] = (float)(x[c] / sqrt(square));
+}
+
+/* encoder.embeddings: data. A prompt's own stands for its description too. */
+static fr_status take_from_data(const fr_run *run, const fr_dataset *data, fr_texts *texts)
 {
     const fr_config *config = run->config;
-    double start = fr_seconds();
+    int64_t N = data->N, d = data->embedding_width;
+    if (!data->embedding)
+        return fr_fail(FR_FAILED,
+                       "%s: has no /prompts/embedding; want encoder.embeddings: text, or a data file with them",
+                       config->data.file[0]     ? config->data.file
+                       : config->data.import[0] ? config->data.import
+                                                : "synthetic data");
+    char content[FR_HASH_CHARS];
+    fr_hash *hash = fr_hash_create();
+    fr_hash_add(hash, &d, sizeof d);
+    fr_hash_add(hash, data->embedding, (size_t)(N * d) * sizeof(float));
+    fr_hash_end(hash, content);
+    texts->key = FR_KEY("embeddings of the data", EMBED_VERSION, config, "E", NULL, content);
+    texts->N = N;
+    texts->d = d;
+    texts->prompt = FR_NEW(float, N *d);
+    texts->description = FR_NEW(float, N *d);
+    size_t bytes = (size_t)(N * d) * sizeof(float);
+    if (config->encoder.normalize == FR_NORMALIZE_FALSE)
+        memcpy(texts->prompt, data->embedding, bytes);
+    else
+        for (int64_t i = 0; i < N; i++)
+            unit_row(texts->prompt + i * d, data->embedding + i * d, d);
+    memcpy(texts->description, texts->prompt, bytes);
+    return FR_OK;
+}
+
+/* encoder.embeddings: text. */
+static fr_status make_from_text(fr_run *run, const fr_dataset *data, fr_texts *texts, bool *reused)
+{
+    const fr_config *config = run->config;
     char texts_hex[FR_HASH_CHARS], folder_hex[FR_HASH_CHARS];
     texts_hash(texts_hex, data);
     if (config->encoder.init == FR_INIT_RANDOM)
@@ -226,13 +273,22 @@ fr_status fr_stage_embed(fr_run *run, const fr_dataset *data, fr_texts *texts)
     texts->max_tokens = shape.max_tokens;
     texts->prompt = FR_NEW(float, data->N *shape.hidden);
     texts->description = FR_NEW(float, data->N *shape.hidden);
-    bool reused = false;
     fr_status status = take_tokens(texts, run, data, tokenizer);
     if (status == FR_OK)
-        status = take_embeddings(&reused, texts, run, data, tokenizer, &shape);
+        status = take_embeddings(reused, texts, run, data, tokenizer, &shape);
     if (status == FR_OK && config->encoder.store && config->data.file[0] && fr_is_root())
         status = fr_data_cache_write(texts, tokenizer, config->data.file);
-    fr_run_seconds(run, "embed", reused ? 0 : fr_seconds() - start);
     fr_tokenizer_close(tokenizer);
+    return status;
+}
+
+fr_status fr_stage_embed(fr_run *run, const fr_dataset *data, fr_texts *texts)
+{
+    double start = fr_seconds();
+    bool reused = false;
+    fr_status status = run->config->encoder.embeddings == FR_EMBEDDINGS_DATA
+                           ? take_from_data(run, data, texts)
+                           : make_from_text(run, data, texts, &reused);
+    fr_run_seconds(run, "embed", reused ? 0 : fr_seconds() - start);
     return status;
 }

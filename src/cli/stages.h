@@ -51,16 +51,18 @@ void fr_run_seconds(fr_run *run, const char *stage, double seconds);
 /* Seconds that these stages (NULL at the end) of the current variant have taken so far. */
 double fr_run_spent(const fr_run *run, const char *const *stages);
 
-/* Text embeddings of all prompts by the untrained encoder, shared by every configuration of a run. */
+/* Embeddings of all prompts by the untrained encoder, or those of the data (encoder.embeddings), shared by every
+ * configuration of a run. */
 typedef struct fr_texts {
     fr_key key;
     int64_t N, d;
-    float *prompt, *description; /* (N, d); description rows without a description are the prompt's */
-    fr_tokens tokens;            /* of the prompts */
-    char *encoder_folder;
+    float *prompt, *description;   /* (N, d); description rows without a description are the prompt's */
+    fr_tokens tokens;              /* of the prompts; none with embeddings of the data */
+    char *encoder_folder;          /* NULL with embeddings of the data */
     int64_t max_tokens, truncated; /* prompts cut at max_tokens */
 } fr_texts;
 void fr_texts_close(fr_texts *texts);
+const char *fr_texts_origin(const fr_texts *texts); /* the encoder's folder, or that they are the data's own */
 
 typedef struct fr_products {
     const fr_config *config;

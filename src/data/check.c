@@ -98,6 +98,27 @@ static fr_status check_row(const fr_dataset *data, const char *name, int64_t i)
     return FR_OK;
 }
 
+static fr_status check_embedding(const fr_dataset *data, const char *name)
+{
+    char shown[FR_EXCERPT];
+    int64_t d = data->embedding_width;
+    FR_CHECK(!data->embedding == !d, "embeddings of width %lld", (long long)d);
+    for (int64_t i = 0; d && i < data->N; i++) {
+        const float *row = data->embedding + i * d;
+        bool zero = true;
+        for (int64_t c = 0; c < d; c++) {
+            if (!isfinite(row[c]))
+                return fr_fail(FR_FAILED, "%s: prompt \"%s\": its embedding is %g at column %lld, want finite numbers",
+                               name, fr_utf8_excerpt(shown, data->id[i]), row[c], (long long)c);
+            zero = zero && row[c] == 0;
+        }
+        if (zero)
+            return fr_fail(FR_FAILED, "%s: prompt \"%s\": its embedding is all zero, which has no direction", name,
+                           fr_utf8_excerpt(shown, data->id[i]));
+    }
+    return FR_OK;
+}
+
 /* Every model needs observations to learn from. */
 static fr_status check_observed(const fr_dataset *data, const char *name)
 {
@@ -133,6 +154,7 @@ fr_status fr_dataset_check(const fr_dataset *data, const char *name)
     FR_TRY(check_prompts(data, name));
     for (int64_t i = 0; i < data->N; i++)
         FR_TRY(check_row(data, name, i));
+    FR_TRY(check_embedding(data, name));
     int64_t counts[FR_SPLITS] = {0};
     for (int64_t i = 0; i < data->N; i++)
         counts[data->split[i]]++;

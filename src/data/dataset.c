@@ -44,6 +44,7 @@ void fr_dataset_close(fr_dataset *data)
     free(data->source_name);
     free(data->split);
     free(data->planted);
+    free(data->embedding);
     free(data->model);
     free(data->input_price);
     free(data->output_price);
@@ -123,6 +124,10 @@ void fr_dataset_seal(fr_dataset *data)
     hash_doubles(hash, data->output_price, data->M);
     hash_floats(hash, data->quality, data->N * data->M);
     hash_floats(hash, data->cost, data->N * data->M);
+    if (data->embedding) {
+        fr_hash_add(hash, &data->embedding_width, sizeof data->embedding_width);
+        hash_floats(hash, data->embedding, data->N * data->embedding_width);
+    }
     fr_hash_end(hash, data->hash);
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char embedding_name[] = "/prompts/embedding";
+
 static fr_status write_all(fr_h5 *file, const fr_dataset *data)
 {
     int64_t N = data->N, M = data->M, matrix[2] = {N, M};
@@ -22,6 +24,10 @@ static fr_status write_all(fr_h5 *file, const fr_dataset *data)
     FR_TRY_GOTO(fr_h5_write(file, "/prompts/split", FR_H5_I8, 1, &N, data->split), done);
     if (data->planted)
         FR_TRY_GOTO(fr_h5_write(file, "/prompts/task", FR_H5_I32, 1, &N, data->planted), done);
+    if (data->embedding) {
+        const int64_t shape[2] = {N, data->embedding_width};
+        FR_TRY_GOTO(fr_h5_write(file, embedding_name, FR_H5_F32, 2, shape, data->embedding), done);
+    }
     FR_TRY_GOTO(fr_h5_write_texts(file, "/models/name", M, data->model), done);
     FR_TRY_GOTO(fr_h5_write(file, "/models/input_usd_per_mtok", FR_H5_F64, 1, &M, data->input_price), done);
     FR_TRY_GOTO(fr_h5_write(file, "/models/output_usd_per_mtok", FR_H5_F64, 1, &M, data->output_price), done);
@@ -102,6 +108,22 @@ static fr_status read_sources(fr_h5 *file, fr_dataset *data)
     return status;
 }
 
+static fr_status read_embedding(fr_h5 *file, fr_dataset *data)
+{
+    int rank;
+    int64_t shape[8] = {0};
+    FR_TRY(fr_h5_shape(file, embedding_name, &rank, shape));
+    if (rank != 2 || shape[0] != data->N || shape[1] < 1 || shape[1] > FR_EMBEDDING_WIDEST)
+        return fr_fail(FR_FAILED, "%s: %s: is %lld x %lld (%d dimensions), want prompts x width, %lld x 1 to %d",
+                       fr_h5_path(file), embedding_name, (long long)shape[0], (long long)shape[1], rank,
+                       (long long)data->N, FR_EMBEDDING_WIDEST);
+    void *rows = NULL;
+    FR_TRY(fr_h5_read_new(file, embedding_name, FR_H5_F32, 2, shape, &rows));
+    data->embedding = rows;
+    data->embedding_width = shape[1];
+    return FR_OK;
+}
+
 static fr_status read_all(fr_h5 *file, fr_dataset *data)
 {
     int64_t N, M;
@@ -117,6 +139,8 @@ static fr_status read_all(fr_h5 *file, fr_dataset *data)
         data->planted = FR_NEW(int32_t, N);
         FR_TRY(fr_h5_read(file, "/prompts/task", FR_H5_I32, 1, &N, data->planted));
     }
+    if (fr_h5_has(file, embedding_name))
+        FR_TRY(read_embedding(file, data));
     FR_TRY(read_strings(file, "/models/name", data, M, data->model));
     FR_TRY(fr_h5_read(file, "/models/input_usd_per_mtok", FR_H5_F64, 1, &M, data->input_price));
     FR_TRY(fr_h5_read(file, "/models/output_usd_per_mtok", FR_H5_F64, 1, &M, data->output_price));

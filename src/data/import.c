@@ -198,6 +198,28 @@ static fr_status set_splits(fr_table *table, const fr_config *config)
     return FR_OK;
 }
 
+/* Embeddings go on into the data set, where every prompt came with one or none did. */
+static fr_status take_embeddings(fr_table *table)
+{
+    if (!table->embedding)
+        return FR_OK;
+    int64_t with = 0;
+    while (!table->row[with].embedded)
+        with++;
+    for (int64_t i = 0; i < table->rows; i++)
+        if (!table->row[i].embedded) {
+            char where[FR_WHERE];
+            fr_place place = table->row[i].place;
+            return fr_table_fail_at(table, place,
+                                    "has no embedding, though %s has one; give it for all prompts or for none",
+                                    fr_table_where(where, table, table->row[with].place, place));
+        }
+    table->data->embedding = table->embedding;
+    table->data->embedding_width = table->embedding_width;
+    table->embedding = NULL;
+    return FR_OK;
+}
+
 static fr_status finish(fr_table *table, const fr_config *config)
 {
     fr_dataset *data = table->data;
@@ -229,6 +251,7 @@ static fr_status finish(fr_table *table, const fr_config *config)
     FR_TRY(scatter(table, data->quality, &table->quality, "quality"));
     FR_TRY(scatter(table, data->cost, &table->cost, "cost"));
     FR_TRY(check_observed(table));
+    FR_TRY(take_embeddings(table));
     fill_costs(data, config->data.answer_tokens);
     FR_TRY(set_splits(table, config));
     FR_TRY(fr_dataset_check(data, table->whole));
@@ -262,6 +285,7 @@ static void table_close(fr_table *table)
     free(table->row);
     free(table->quality.cell);
     free(table->cost.cell);
+    free(table->embedding);
     free(table->input_price);
     free(table->output_price);
 }

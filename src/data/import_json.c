@@ -90,6 +90,28 @@ fr_status fr_entry_number(const fr_table *table, const json_t *object, const cha
     return FR_OK;
 }
 
+fr_status fr_entry_embedding(fr_table *table, int64_t row, const json_t *list)
+{
+    if (!list || json_is_null(list))
+        return FR_OK;
+    if (!json_is_array(list))
+        return fr_table_fail(table, "embedding is %s, want a list of numbers", fr_json_kind(list));
+    size_t width = json_array_size(list);
+    float *value = FR_NEW(float, (int64_t)width);
+    fr_status status = FR_OK;
+    for (size_t c = 0; c < width && status == FR_OK; c++) {
+        const json_t *entry = json_array_get(list, c);
+        if (json_is_number(entry))
+            value[c] = (float)json_number_value(entry);
+        else
+            status = fr_table_fail(table, "embedding: entry %zu is %s, want a number", c, fr_json_kind(entry));
+    }
+    if (status == FR_OK)
+        status = fr_table_embedding(table, row, value, (int64_t)width);
+    free(value);
+    return status;
+}
+
 static fr_status add_line(fr_table *table, const char *text, size_t bytes,
                           fr_status (*add)(fr_table *, json_t *, void *), void *context)
 {

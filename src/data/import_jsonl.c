@@ -42,7 +42,8 @@ static fr_status get_id(fr_table *table, const json_t *object, int64_t *row)
 
 static void count_unknown(fr_table *table, json_t *object)
 {
-    static const char *const known[] = {"id", "prompt", "description", "source", "split", "quality", "cost"};
+    static const char *const known[] = {"id",    "prompt",  "description", "source",
+                                        "split", "quality", "cost",        "embedding"};
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value)
@@ -76,6 +77,7 @@ static fr_status add_object(fr_table *table, json_t *object, void *context)
         return fr_table_fail(table, "quality is missing, want an object {model: number}");
     FR_TRY(add_scores(table, row, object, "quality", fr_table_quality));
     FR_TRY(add_scores(table, row, object, "cost", fr_table_cost));
+    FR_TRY(fr_entry_embedding(table, row, json_object_get(object, "embedding")));
     count_unknown(table, object);
     return FR_OK;
 }

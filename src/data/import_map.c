@@ -7,8 +7,8 @@
  *   quality=results.[].score model=results.[].name         [{name, score}]
  *   quality=scores model=names                             two lists of one length
  *   quality.gpt=results.gpt_score                          one model
- * cost goes the same ways. Targets that the map does not name are looked for under their own names, and a prompt whose
- * id it does not name has the number of its line. */
+ * cost goes the same ways; embedding=vector is a list of numbers. Targets that the map does not name are looked for
+ * under their own names, and a prompt whose id it does not name has the number of its line. */
 #include "long.h"
 
 #include "io/utf8.h"
@@ -19,10 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ID, PROMPT, DESCRIPTION, SOURCE, SPLIT, MODEL, QUALITY, COST, TARGETS };
+/* Texts first, scores last. */
+enum { ID, PROMPT, DESCRIPTION, SOURCE, SPLIT, TEXTS, EMBEDDING = TEXTS, MODEL, QUALITY, COST, TARGETS };
 
-static const char *const target_names[TARGETS] = {"id",    "prompt", "description", "source",
-                                                  "split", "model",  "quality",     "cost"};
+static const char *const target_names[TARGETS] = {"id",        "prompt", "description", "source", "split",
+                                                  "embedding", "model",  "quality",     "cost"};
 
 typedef struct map_entry {
     int target;
@@ -58,8 +59,8 @@ static fr_status read_entry(score_map *map, const char *text, fr_strings *pool)
     }
     if (new.target < 0)
         return fr_fail(FR_USAGE,
-                       "data.map: \"%s\": unknown target %s, want id, prompt, description, source, split, model, "
-                       "quality, cost, quality.MODEL or cost.MODEL",
+                       "data.map: \"%s\": unknown target %s, want id, prompt, description, source, split, "
+                       "embedding, model, quality, cost, quality.MODEL or cost.MODEL",
                        text, target);
     if (path[0] == '.' || path[strlen(path) - 1] == '.' || strstr(path, ".."))
         return fr_fail(FR_USAGE, "data.map: \"%s\": the path has an empty part", text);
@@ -307,10 +308,10 @@ static fr_status text_of(const fr_table *table, json_t *object, const score_map 
 static fr_status add_line(fr_table *table, json_t *object, void *context)
 {
     const score_map *map = context;
-    const char *text[MODEL];
-    char room[MODEL][32];
+    const char *text[TEXTS];
+    char room[TEXTS][32];
     int64_t row;
-    for (int t = ID; t < MODEL; t++)
+    for (int t = ID; t < TEXTS; t++)
         FR_TRY(text_of(table, object, map, t, room[t], &text[t]));
     if (!map->path[ID]) {
         snprintf(room[ID], sizeof room[ID], "%lld", (long long)table->line);
@@ -326,6 +327,8 @@ static fr_status add_line(fr_table *table, json_t *object, void *context)
                               .source = text[SOURCE],
                               .split = text[SPLIT]};
     FR_TRY(fr_table_prompt(table, &prompt, &row));
+    const char *embedding = map->path[EMBEDDING] ? map->path[EMBEDDING] : target_names[EMBEDDING];
+    FR_TRY(fr_entry_embedding(table, row, follow(object, embedding)));
     FR_TRY(add_scores(table, row, object, map, QUALITY));
     return add_scores(table, row, object, map, COST);
 }

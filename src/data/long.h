@@ -65,6 +65,9 @@ FR_NODISCARD fr_status fr_entry_score(const fr_table *table, const char *key, co
                                      double *score);
 FR_NODISCARD fr_status fr_entry_number(const fr_table *table, const json_t *object, const char *key, double *number);
 
+/* A prompt's embedding, a list of numbers; absent (NULL) or null: it has none. */
+FR_NODISCARD fr_status fr_entry_embedding(fr_table *table, int64_t row, const json_t *list);
+
 /* Our own JSON Lines, and with data.map. */
 FR_NODISCARD fr_status fr_import_jsonl(fr_table *table);
 FR_NODISCARD fr_status fr_import_mapped(fr_table *table);

@@ -230,6 +230,32 @@ fr_status fr_table_prompt(fr_table *table, const fr_prompt *prompt, int64_t *row
     return prompt->split[0] ? fr_table_set_split(table, *row, prompt->split) : FR_OK;
 }
 
+fr_status fr_table_embedding(fr_table *table, int64_t row, const float *value, int64_t width)
+{
+    char shown[FR_EXCERPT], where[FR_WHERE];
+    const char *id = fr_utf8_excerpt(shown, table->ids.text[row]);
+    if (width < 1 || width > FR_EMBEDDING_WIDEST)
+        return fr_table_fail(table, "the embedding of prompt \"%s\" holds %lld numbers, want 1 to %d", id,
+                             (long long)width, FR_EMBEDDING_WIDEST);
+    if (table->embedding && width != table->embedding_width)
+        return fr_table_fail(table, "the embedding of prompt \"%s\" holds %lld numbers, want %lld as those before it",
+                             id, (long long)width, (long long)table->embedding_width);
+    if (table->embedding_room <= row) {
+        table->embedding_room = 2 * row + 16;
+        table->embedding_width = width;
+        table->embedding =
+            fr_realloc(table->embedding, (size_t)(table->embedding_room * width) * sizeof *table->embedding);
+    }
+    float *mine = table->embedding + row * width;
+    size_t bytes = (size_t)width * sizeof *mine;
+    if (table->row[row].embedded && memcmp(mine, value, bytes) != 0)
+        return fr_table_fail(table, "the embedding of prompt \"%s\" differs from the one in %s", id,
+                             fr_table_where(where, table, table->row[row].place, fr_table_here(table)));
+    memcpy(mine, value, bytes);
+    table->row[row].embedded = true;
+    return FR_OK;
+}
+
 fr_status fr_table_number(const fr_table *table, const char *what, const char *text, double *value)
 {
     char shown[FR_EXCERPT], *end;

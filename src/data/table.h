@@ -28,7 +28,8 @@ typedef struct fr_cells {
 typedef struct fr_row {
     const char *text, *description, *source;
     fr_place place;
-    int split; /* -1: the table does not say */
+    int split;     /* -1: the table does not say */
+    bool embedded; /* whether it came with an embedding */
 } fr_row;
 
 /* A score that stands there twice: an error; an error unless both are equal; the highest counts. */
@@ -46,6 +47,8 @@ typedef struct fr_table {
     fr_row *row;
     int64_t rows, room;
     fr_cells quality, cost;
+    float *embedding; /* (embedding_room, embedding_width), by row; NULL while no prompt came with one */
+    int64_t embedding_width, embedding_room;
     double *input_price, *output_price; /* of the listed models */
     int64_t unknown_values;
     fr_place unknown_place;
@@ -80,6 +83,9 @@ typedef struct fr_prompt {
     const char *id, *text, *description, *source, *split; /* never NULL */
 } fr_prompt;
 FR_NODISCARD fr_status fr_table_prompt(fr_table *table, const fr_prompt *prompt, int64_t *row);
+
+/* The prompt's embedding as it came: all have one width, and one that comes again must be the same. */
+FR_NODISCARD fr_status fr_table_embedding(fr_table *table, int64_t row, const float *value, int64_t width);
 
 /* NaN stands for "not observed"; infinite, too large or (for a cost) negative values are errors. */
 FR_NODISCARD fr_status fr_table_quality(fr_table *table, int64_t row, const char *model, double value);

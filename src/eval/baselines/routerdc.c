@@ -28,7 +28,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENCODER_FROZEN, ENCODER_FULL }; /* routerdc.encoder */
 enum { KMEANS_RESTARTS = 3, KMEANS_ITERATIONS = 100, INFERENCE_ROWS = 256 };
 
 /* ---- losses ---- */
@@ -200,7 +199,7 @@ static void allocate(fr_routerdc *r)
 static fr_status plan_training(fr_routerdc *r)
 {
     const fr_eval_input *input = r->input;
-    bool full = input->config->routerdc.encoder == ENCODER_FULL;
+    bool full = input->config->routerdc.encoder == FR_ROUTERDC_FULL;
     if (full && !(input->training && input->training->tokens && input->training->encoder_folder))
         return fr_fail(FR_FAILED, "routerdc.encoder: full trains the text encoder, but there are no tokens of the "
                                   "prompts or no encoder's folder; want frozen");
@@ -344,7 +343,7 @@ static void through_trunk(fr_routerdc *r, const int64_t *rows, int64_t count, in
 static double sample_weight(const fr_config *config)
 {
     double weight = config->routerdc.sample_weight;
-    return isnan(weight) ? (config->routerdc.encoder == ENCODER_FULL ? 1 : 0.3) : weight;
+    return isnan(weight) ? (config->routerdc.encoder == FR_ROUTERDC_FULL ? 1 : 0.3) : weight;
 }
 
 /* Both losses of the batch; host_ds, and host_dg as dg + dg^T, since g = u u^T. */
@@ -459,7 +458,7 @@ static const char *first_bad(void *model)
 static fr_status fit(fr_routerdc *r)
 {
     const fr_config *config = r->input->config;
-    bool full = config->routerdc.encoder == ENCODER_FULL;
+    bool full = config->routerdc.encoder == FR_ROUTERDC_FULL;
     double head_lr = config->routerdc.frozen_lr, /* the projection is the one parameter that is no encoder's */
         lr = full ? config->routerdc.lr : config->routerdc.frozen_llm_lr;
     fr_fit plan = {.what = "routerdc",
@@ -492,8 +491,8 @@ fr_status fr_baseline_routerdc(fr_scores *scores, const fr_eval_input *input)
     if (status == FR_OK) {
         fr_scores_begin(scores, "routerdc", input->data);
         snprintf(scores->setting, sizeof scores->setting, "%s",
-                 input->config->routerdc.encoder == ENCODER_FULL ? "text encoder trained"
-                                                                 : "frozen embeddings, trained projection");
+                 input->config->routerdc.encoder == FR_ROUTERDC_FULL ? "text encoder trained"
+                                                                     : "frozen embeddings, trained projection");
         status = score_rows(r, scores->score, NULL, input->data->N);
         if (status != FR_OK)
             fr_scores_close(scores);
