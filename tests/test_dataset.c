@@ -94,7 +94,8 @@ static void hash_is_content(void **state)
     make(&data);
     char before[33];
     memcpy(before, data.hash, sizeof before);
-    assert_string_equal(before, "fa6c4ae19dafee32edf6b41cd0c37b13"); /* of files made before there was a place for embeddings */
+    assert_string_equal(before,
+                        "fa6c4ae19dafee32edf6b41cd0c37b13"); /* of files made before there was a place for embeddings */
     data.quality[10] = -NAN;
     fr_dataset_seal(&data);
     assert_string_equal(data.hash, before);
