@@ -53,7 +53,8 @@ typedef struct fr_eval_input {
 typedef struct fr_baseline {
     const char *name, *help;
     fr_status (*score)(fr_scores *scores, const fr_eval_input *input); /* fills an all-zero struct */
-    int version; /* > 0: it learns for a while, so that its scores are kept in the cache, under this number */
+    int version;   /* > 0: it learns for a while, so that its scores are kept in the cache, under this number */
+    bool together; /* its work is shared out over the ranks inside; the others that learn are dealt to one rank each */
 } fr_baseline;
 
 /* Table of the baselines, in the order of the reports: best_single cheapest random oracle dataset_oracle knn ipr. */
@@ -166,7 +167,8 @@ int64_t fr_choose_plateau(const float *quality, int64_t count, int64_t n, int64_
 int64_t fr_choose_smoothed(const double *quality, int64_t count);
 
 /* Bootstrap over prompts (seeded; `resamples` times): fills quality_low and quality_high of every result, and, paired,
- * vs_full* against results[full]. Prompts left out by a router, or for a difference by either, are skipped. Bitwise equal for any number of threads. O(resamples * prompts * count). */
+ * vs_full* against results[full]. Prompts left out by a router, or for a difference by either, are skipped. Bitwise
+ * equal for any number of threads. O(resamples * prompts * count). */
 void fr_bootstrap(fr_result *results, int64_t count, int64_t full, const fr_dataset *data, int64_t resamples,
                   uint64_t seed);
 

@@ -145,7 +145,12 @@ fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, const fr_texts 
     fr_expected_cost(cost, data);
     *count = 0;
     *results = FR_NEW(fr_result, names);
-    for (int64_t i = 0; i < names; i++) {
+    const fr_baseline **baseline = FR_NEW(const fr_baseline *, names);
+    double *dealt = FR_NEW(double, names);
+    for (int64_t i = 0; i < names; i++)
+        baseline[i] = fr_baseline_find(name[i]);
+    status = fr_baselines_deal(dealt, baseline, names, run, data, texts, own->general);
+    for (int64_t i = 0; i < names && status == FR_OK; i++) {
         fr_scores scores = {0};
         double seconds = 0, start = fr_seconds();
         bool reused;
@@ -155,6 +160,10 @@ fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, const fr_texts 
         if (status != FR_OK) {
             fr_scores_close(&scores);
             break;
+        }
+        if (reused && dealt[i] > 0) {
+            reused = false;
+            seconds = dealt[i];
         }
         if (fr_variant_find(name[i]))
             variants += fr_seconds() - start;
@@ -167,6 +176,8 @@ fr_status fr_stage_evaluate(fr_run *run, const fr_dataset *data, const fr_texts 
     if (status == FR_OK)
         fr_run_seconds(run, "evaluate", fr_seconds() - began - variants);
     fr_clusterings_close(clusterings);
+    free(baseline);
+    free(dealt);
     free(name);
     free(cost);
     return status;
