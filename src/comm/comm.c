@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "finerouter/log.h"
+#include "nccl.h"
 #include "transport.h"
 #include "watch.h"
 
@@ -124,6 +125,7 @@ fr_status fr_comm_start(void)
     others_speak = launched_rank() != 0;
     FR_TRY(join(launched));
     others_speak = false;
+    fr_device_among(at.local_rank, at.local_ranks);
     if (!fr_is_root())
         fr_log_mute();
     FR_TRY(fr_comm_agree(fr_comm_same("version", FR_VERSION)));
@@ -139,6 +141,7 @@ int fr_comm_end(fr_status status)
         code = fr_watch_end(status, fr_error_text(), is_echo);
     else if (status != FR_OK && fr_error_text()[0] && !is_echo && !others_speak)
         fprintf(stderr, "finerouter: %s\n", fr_error_text());
+    fr_nccl_close();
     if (all()->end)
         all()->end();
     return code;
@@ -154,8 +157,7 @@ int fr_comm_end(fr_status status)
         fr_watch_enter();                                                                                              \
         call;                                                                                                          \
         fr_watch_leave();                                                                                              \
-        spent.seconds += fr_seconds() - began;                                                                         \
-        spent.bytes += (int64_t)(size);                                                                                \
+        fr_transport_count(fr_seconds() - began, (size_t)(size));                                                      \
     } while (0)
 
 void fr_comm_barrier(void)
@@ -183,22 +185,6 @@ void fr_comm_ring(void *received, size_t received_bytes, const void *sent, size_
     TIMED(at.ring(received, received_bytes, sent, bytes), bytes);
 }
 
-/* Device memory goes through the host. */
-void fr_comm_sum_tensor(fr_tensor tensor)
-{
-    if (at.ranks == 1 || !tensor.data)
-        return;
-    if (!tensor.device->queue) {
-        fr_comm_sum(tensor.data, fr_tensor_count(&tensor), tensor.dtype);
-        return;
-    }
-    void *on_host = fr_alloc(fr_tensor_bytes(&tensor));
-    fr_tensor_get_raw(tensor, on_host);
-    fr_comm_sum(on_host, fr_tensor_count(&tensor), tensor.dtype);
-    fr_tensor_set_raw(tensor, on_host);
-    free(on_host);
-}
-
 void fr_comm_apart(bool apart)
 {
     FR_CHECK(apart != (joined.ranks > 0), "a rank that works apart %s", apart ? "already" : "has not begun to");
@@ -207,6 +193,12 @@ void fr_comm_apart(bool apart)
     at = apart ? alone : joined;
     if (!apart)
         joined = (fr_transport){0};
+}
+
+void fr_transport_count(double seconds, size_t bytes)
+{
+    spent.seconds += seconds;
+    spent.bytes += (int64_t)bytes;
 }
 
 fr_comm_cost fr_comm_spent(void)

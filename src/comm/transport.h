@@ -17,6 +17,9 @@ typedef struct fr_transport {
 /* Elements or bytes that go at once: counts of MPI are ints. Tests make it small. */
 extern int64_t fr_transport_most;
 
+/* Adds to fr_comm_spent what did not go through a transport. */
+void fr_transport_count(double seconds, size_t bytes);
+
 /* Joins the other ranks over MPI; mpi.c, in builds with MPI. */
 FR_NODISCARD fr_status fr_mpi_start(fr_transport *transport);
 

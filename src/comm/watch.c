@@ -39,7 +39,7 @@ static struct {
     fr_wire waiting[WAITING]; /* connected, and not yet introduced */
     fr_meeting meeting;
     pthread_t thread;
-    atomic_bool open, quit;
+    atomic_bool open, quit, stranded; /* stranded: the main thread will never ask for the verdict */
     bool stop_told, warned;
     double told, looked; /* when the last beat went out, when the thread last ran */
     const char *(*_Atomic broken)(void);
@@ -100,12 +100,12 @@ static void note(peer *p, const fr_message *m, double now)
 }
 
 /* "at step 57 of quality estimator" */
-static const char *where(const peer *p, char *text, size_t bytes)
+static const char *where(const char *what, int64_t step, char *text, size_t bytes)
 {
-    if (p->place[0] && p->step >= 0)
-        snprintf(text, bytes, "at step %lld of %s", (long long)p->step, p->place);
+    if (what[0] && step >= 0)
+        snprintf(text, bytes, "at step %lld of %s", (long long)step, what);
     else
-        snprintf(text, bytes, "%s%s", p->place[0] ? "in " : "at the start", p->place);
+        snprintf(text, bytes, "%s%s", what[0] ? "in " : "at the start", what);
     return text;
 }
 
@@ -120,6 +120,8 @@ static void leave_now(int code)
 
 static void post_verdict(int verdict)
 {
+    if (atomic_load(&w.stranded))
+        leave_now(verdict);
     pthread_mutex_lock(&w.lock);
     w.verdict = verdict;
     pthread_cond_signal(&w.ended);
@@ -159,7 +161,7 @@ static void lose(int rank, bool silent)
     else
         snprintf(how, sizeof how, "was lost (killed, or its node went down)");
     snprintf(line, sizeof line, "finerouter: rank %d on %s %s %s; the same command continues from the last checkpoint",
-             rank, p->host, how, where(p, at, sizeof at));
+             rank, p->host, how, where(p->place, p->step, at, sizeof at));
     if (w.rank == 0)
         end_all(FR_FAILED, false, line);
     send_all(&(fr_message){.kind = FR_END, .code = FR_FAILED});
@@ -255,7 +257,7 @@ static void warn_of_stuck(double now)
     w.warned = true;
     char at[160];
     fr_log_warn("rank %d on %s has been %s for %.0f s without a step, and the other ranks wait for it", busy, p->host,
-                where(p, at, sizeof at), now - p->moved);
+                where(p->place, p->step, at, sizeof at), now - p->moved);
 }
 
 /* ---- the thread ---- */
@@ -352,13 +354,44 @@ static void receive(double now)
             take(r, &w.peer[r].wire.in, now);
 }
 
+static void wake(void)
+{
+    uint64_t one = 1;
+    while (write(w.wake, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+/* This rank's work is over; the first reason counts. */
+static void leave(int code, const char *text, bool echo)
+{
+    pthread_mutex_lock(&w.lock);
+    if (!w.left) {
+        w.left = true;
+        w.code = code;
+        w.echo = echo;
+        snprintf(w.text, sizeof w.text, "%s", text);
+    }
+    pthread_mutex_unlock(&w.lock);
+    wake();
+}
+
+/* The main thread will never come to its end. */
+static void strand(const char *text)
+{
+    fr_message m = message_here(FR_LEAVE);
+    char line[1200], at[160];
+    snprintf(line, sizeof line, "%s, %s", text, where(m.text, m.step, at, sizeof at));
+    atomic_store(&w.stranded, true);
+    leave(FR_FAILED, line, false);
+}
+
 /* What this rank has to tell: that it is there, that it was asked to stop, that it is done. */
 static void speak(double now)
 {
     const char *(*broken)(void) = atomic_load(&w.broken);
     const char *why = broken ? broken() : NULL;
     if (why)
-        fr_watch_fail(why);
+        strand(why);
     fr_message m = message_here(FR_BEAT);
     if (w.rank == 0)
         note(&w.peer[0], &m, now);
@@ -430,13 +463,6 @@ static void *watch(void *unused)
 }
 
 /* ---- from the main thread ---- */
-
-static void wake(void)
-{
-    uint64_t one = 1;
-    while (write(w.wake, &one, sizeof one) < 0 && errno == EINTR)
-        ;
-}
 
 static fr_status seconds_in(double *seconds, const char *name, double standard, double low)
 {
@@ -549,19 +575,6 @@ bool fr_watch_on(void)
     return on;
 }
 
-static void leave(int code, const char *text, bool echo)
-{
-    pthread_mutex_lock(&w.lock);
-    if (!w.left) {
-        w.left = true;
-        w.code = code;
-        w.echo = echo;
-        snprintf(w.text, sizeof w.text, "%s", text);
-    }
-    pthread_mutex_unlock(&w.lock);
-    wake();
-}
-
 int fr_watch_end(fr_status status, const char *text, bool echo)
 {
     leave((int)status, status == FR_OK ? "" : text, echo);
@@ -574,9 +587,11 @@ int fr_watch_end(fr_status status, const char *text, bool echo)
     return code;
 }
 
-void fr_watch_fail(const char *text)
+void fr_watch_abandon(const char *text)
 {
-    leave(FR_FAILED, text, false);
+    strand(text);
+    for (;;)
+        pause();
 }
 
 void fr_watch_also(const char *(*broken)(void))

@@ -29,11 +29,12 @@ bool fr_watch_on(void);
  * there is to print once for all, and returns the job's exit code when all ranks ended alike; else does not return. */
 int fr_watch_end(fr_status status, const char *text, bool echo);
 
-/* This rank cannot go on, and cannot return either (a broken GPU communicator). From any thread. */
-void fr_watch_fail(const char *text);
-
-/* Asked a few times a second from the watch's thread: NULL, or why this rank cannot go on. */
+/* Asked a few times a second, from the watch's thread: NULL, or why the main thread, which waits for a GPU perhaps,
+ * will never go on. The job ends as when this rank's work fails. */
 void fr_watch_also(const char *(*broken)(void));
+
+/* The same, from the main thread: ends the job and does not return. */
+FR_NORETURN void fr_watch_abandon(const char *text);
 
 /* Where the main thread is. The ticket counts beginnings and ends of collectives: odd inside of one. */
 void fr_watch_at(const char *what, int64_t step);

@@ -172,6 +172,18 @@ static void cuda_memory(fr_device *device, size_t *free_bytes, size_t *total_byt
     CUDA(cudaMemGetInfo(free_bytes, total_bytes));
 }
 
+static void *cuda_allocate_pinned(size_t bytes)
+{
+    void *memory;
+    CUDA(cudaMallocHost(&memory, bytes));
+    return memory;
+}
+
+static void cuda_release_pinned(void *memory)
+{
+    CUDA(cudaFreeHost(memory));
+}
+
 static record *record_of(gpu *g, uint64_t key)
 {
     for (int i = 0; i < g->record_count; i++)
@@ -256,9 +268,16 @@ static fr_status find_gpu(cudaDeviceProp *properties, const char *kind)
     if (error != cudaSuccess || count == 0)
         return fr_fail(FR_FAILED, "device: %s: no GPU here (%s); want cpu, ref or auto", kind,
                        error == cudaSuccess ? "none is visible" : cudaGetErrorString(error));
-    error = cudaSetDevice(0);
+    /* One GPU for several ranks may be what a launcher shows to each of them, another one to each (src/comm/tensor.c looks);
+     * such a launcher sets CUDA_VISIBLE_DEVICES. */
+    const int ranks = fr_device_processes();
+    if (count < ranks && (count > 1 || !getenv("CUDA_VISIBLE_DEVICES")))
+        return fr_fail(FR_USAGE, "device: %s: %d ranks on this node, which has %d GPU%s; want at most one rank a GPU",
+                       kind, ranks, count, count == 1 ? "" : "s");
+    const int index = count < ranks ? 0 : fr_device_index();
+    error = cudaSetDevice(index);
     if (error == cudaSuccess)
-        error = cudaGetDeviceProperties(properties, 0);
+        error = cudaGetDeviceProperties(properties, index);
     if (error != cudaSuccess)
         return fr_fail(FR_FAILED, "device: %s: the GPU does not answer (%s)", kind, cudaGetErrorString(error));
     if (properties->major < 8)
@@ -284,6 +303,10 @@ static fr_status cuda_open(fr_device **device, int kind, int threads)
     d->kernels = bf16 ? &bf16_table : &f32_table;
     d->wide_kernels = &f32_table;
     d->queue = &gpu_create(&properties)->queue;
+    d->stream = d->queue->stream;
+    memcpy(d->gpu, "GPU-", 5);
+    for (int i = 0; i < 16; i++)
+        snprintf(d->gpu + 4 + 2 * i, 3, "%02x", static_cast<unsigned char>(properties.uuid.bytes[i]));
     d->threads = threads > 0 ? threads : omp_get_num_procs();
     d->allocate = cuda_allocate;
     d->release = cuda_release;
@@ -293,6 +316,8 @@ static fr_status cuda_open(fr_device **device, int kind, int threads)
     d->zero = cuda_zero;
     d->synchronize = cuda_synchronize;
     d->close = cuda_close;
+    d->allocate_pinned = cuda_allocate_pinned;
+    d->release_pinned = cuda_release_pinned;
     d->memory = cuda_memory;
     d->replay = cuda_replay;
     d->inference_tokens = 131072;

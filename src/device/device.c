@@ -78,6 +78,24 @@ const fr_kernels *fr_device_kernels(const fr_device *device, fr_dtype dtype)
     return dtype == device->real ? device->kernels : device->wide_kernels;
 }
 
+static int own_index, processes_here = 1;
+
+void fr_device_among(int index, int processes)
+{
+    own_index = index;
+    processes_here = processes;
+}
+
+int fr_device_index(void)
+{
+    return own_index;
+}
+
+int fr_device_processes(void)
+{
+    return processes_here;
+}
+
 static const char *const kind_names[FR_DEVICE_KINDS] = {"auto", "cpu", "ref", "cuda", "cuda-bf16", "simt", "simt-bf16"};
 static fr_device_opener openers[FR_DEVICE_KINDS];
 
@@ -110,9 +128,11 @@ fr_status fr_device_open(fr_device **device, int kind, int threads)
         return fr_fail(FR_USAGE, "threads: %d, want 0 (all cores) or more", threads);
     if (kind > FR_DEVICE_REF)
         return open_provided(device, kind, threads);
-    if (kind == FR_DEVICE_AUTO && openers[FR_DEVICE_CUDA_BF16] &&
-        openers[FR_DEVICE_CUDA_BF16](device, FR_DEVICE_CUDA_BF16, threads) == FR_OK)
-        return FR_OK;
+    if (kind == FR_DEVICE_AUTO && openers[FR_DEVICE_CUDA_BF16]) {
+        fr_status status = openers[FR_DEVICE_CUDA_BF16](device, FR_DEVICE_CUDA_BF16, threads);
+        if (status != FR_FAILED) /* too many ranks are a mistake, not a lack of GPUs */
+            return status;
+    }
     fr_device *d = FR_NEW(fr_device, 1);
     bool ref = kind == FR_DEVICE_REF;
     *d = (fr_device){

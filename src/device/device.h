@@ -25,6 +25,8 @@ typedef struct fr_device {
     fr_dtype wide; /* type of everything else: real, or f32 where real is bf16 */
     const fr_kernels *kernels, *wide_kernels; /* for tensors of type real, of type wide; the same where these are */
     fr_queue *queue;                          /* NULL on the CPU */
+    void *stream; /* CUDA's stream of the queue; NULL elsewhere */
+    char gpu[40]; /* "GPU-1f2e...", as nvidia-smi has it without dashes; "" elsewhere */
     int threads;
     void *small;           /* room for results of up to FR_SMALL_BYTES (src/ops/check.c); NULL until first used */
     char description[160]; /* "cpu: f32 AVX2, 2 threads, oneDNN 2.6.3" */
@@ -40,6 +42,9 @@ typedef struct fr_device {
     void (*memory)(struct fr_device *device, size_t *free_bytes, size_t *total_bytes);
     /* Runs `run`, whose kernel calls are the same ones each time for a key (fr_device_replay); NULL: no advantage. */
     void (*replay)(struct fr_device *device, uint64_t key, void (*run)(void *context), void *context);
+    /* Host memory that copies to and from the device are fast with; NULL: any is. */
+    void *(*allocate_pinned)(size_t bytes);
+    void (*release_pinned)(void *memory);
     int64_t inference_tokens, training_tokens; /* tokens in a batch that use the device well */
 } fr_device;
 
@@ -47,6 +52,12 @@ typedef struct fr_device {
  * without CUDA: one clear line. */
 FR_NODISCARD fr_status fr_device_open(fr_device **device, int kind, int threads);
 void fr_device_close(fr_device *device);
+
+/* This process is number `index` of `processes` on this node, each of which takes a GPU of its own; 0 of 1 unless told
+ * otherwise before fr_device_open. */
+void fr_device_among(int index, int processes);
+int fr_device_index(void);
+int fr_device_processes(void);
 
 /* The kernels for tensors of this type; FR_CHECKs that it is real or wide. */
 const fr_kernels *fr_device_kernels(const fr_device *device, fr_dtype dtype);
