@@ -50,7 +50,7 @@ static void test_shares_have_equal_weight(void **state)
 static void test_deal_takes_the_heaviest_first(void **state)
 {
     (void)state;
-    const double weight[6] = {2, 5, 3, 3, 1, 2}; /* 5 -> 0, 3 -> 1, 3 -> 1? no: 3 -> 1 (3), 2: see loads below */
+    const double weight[6] = {2, 5, 3, 3, 1, 2};
     int32_t owner[6];
     fr_deal(owner, weight, 6, 2);
     /* order 5(1) 3(2) 3(3) 2(0) 2(5) 1(4); loads: 5|0, 5|3, 5|6, 7|6, 7|8, 8|8 */
@@ -268,6 +268,29 @@ static fr_status stops_apart(int rank)
     return fr_fail(FR_FAILED, "nobody stopped");
 }
 
+/* A GPU for fake_nccl.c: the host's memory, which says that it is another's. */
+static fr_status tensors(int rank, int ranks, bool shared)
+{
+    fr_device *device;
+    FR_TRY(fr_device_open(&device, 1, 1));
+    fr_queue *queue = device->queue;
+    device->queue = (fr_queue *)&device; /* what is not NULL is a GPU's */
+    device->stream = &device;
+    snprintf(device->gpu, sizeof device->gpu, "GPU-%d", shared ? rank % 2 : rank);
+    float data[3] = {1, 2, 3};
+    fr_tensor t = {data, device, FR_F32, 1, {3}};
+    fr_comm_at("quality estimator", 57);
+    fr_comm_sum_tensor(t);
+    float factor = (float)ranks * (getenv("FINEROUTER_NCCL") ? 1 : 2);
+    for (int k = 0; k < 3; k++)
+        WANT(data[k] == factor * (float)(k + 1), "sum %g", (double)data[k]);
+    if (getenv("FAKE_NCCL_BROKEN"))
+        usleep(20000000); /* waits for the GPU */
+    device->queue = queue;
+    fr_device_close(device);
+    return FR_OK;
+}
+
 static fr_status scenario(const char *name)
 {
     int rank = fr_comm_rank(), ranks = fr_comm_ranks();
@@ -293,6 +316,8 @@ static fr_status scenario(const char *name)
         return stops_together(rank);
     if (strcmp(name, "stops apart") == 0)
         return stops_apart(rank);
+    if (strcmp(name, "gpus") == 0 || strcmp(name, "one gpu") == 0)
+        return tensors(rank, ranks, name[0] == 'o');
     if (strcmp(name, "done early") == 0 && rank != 1)
         fr_comm_barrier();
     if (strcmp(name, "slow") == 0) {
@@ -431,6 +456,25 @@ static void test_slow_rank_is_named(void **state)
     expect("slow", "FINEROUTER_STUCK_AFTER=2", 0, line); /* and computing for longer than lost_after is no loss */
 }
 
+static void test_nccl(void **state)
+{
+    (void)state;
+    const char *library = "LD_LIBRARY_PATH=" FR_FAKE_NCCL;
+    job jobs[4] = {{"gpus", library, 0, "", NULL},
+                   {"gpus", "LD_LIBRARY_PATH=" FR_FAKE_NCCL " FAKE_NCCL_BROKEN=1", 1, "", NULL},
+                   {"one gpu", library, 1, "", NULL},
+                   {"gpus", "FINEROUTER_NCCL=off", 0, "", NULL}};
+    snprintf(
+        jobs[1].line, sizeof jobs[1].line,
+        "finerouter: rank 1 on %s: NCCL: remote process exited or there was a network error, at step 57 of quality "
+        "estimator\n",
+        fr_comm_host());
+    snprintf(jobs[2].line, sizeof jobs[2].line,
+             "finerouter: ranks 0 and 2 share GPU-0 on %s; want at most one rank a GPU", fr_comm_host());
+    run_jobs(jobs, 4);
+    assert_non_null(strstr(output, "summed through the host and MPI, which is slow: FINEROUTER_NCCL is off\n"));
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2)
@@ -447,6 +491,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_failure),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_slow_rank_is_named),
+        cmocka_unit_test(test_nccl),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
