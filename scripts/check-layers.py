@@ -9,7 +9,8 @@ root = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(os.
 
 # folder: folders it may include besides itself, base and the public headers
 ALLOWED = {
-    "cli": "comm sweep report eval route train discover data nn text ops device kernels io",
+    "cli": "comm plan sweep report eval route train discover data nn text ops device kernels io",
+    "plan": "nn text ops device kernels io",
     "sweep": "report eval io",
     "report": "eval route io",
     "eval": "comm route train discover data nn ops device io kernels",

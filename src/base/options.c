@@ -72,8 +72,7 @@ int64_t fr_option_count(void)
 
 #define MAX_KEY 64
 
-/* Levenshtein distance; words are short. */
-static int distance(const char *a, const char *b)
+int fr_spelling_distance(const char *a, const char *b)
 {
     int row[MAX_KEY + 1], length_b = (int)strlen(b);
     if (length_b > MAX_KEY)
@@ -102,7 +101,7 @@ const char *fr_option_nearest(const char *word)
     for (int64_t i = 0; i < fr_options_count; i++) {
         const char *key = fr_options[i].key, *key_dot = strrchr(key, '.');
         /* The right word in the wrong section is nearer than its spelling says. */
-        int whole = 2 * distance(word, key), part = 2 * distance(last, key_dot ? key_dot + 1 : key) + 3;
+        int whole = 2 * fr_spelling_distance(word, key), part = 2 * fr_spelling_distance(last, key_dot ? key_dot + 1 : key) + 3;
         int have = whole < part ? whole : part;
         if (have < least) {
             least = have;

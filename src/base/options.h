@@ -39,6 +39,9 @@ static inline void *fr_option_place(const fr_config *config, const option *o)
 int fr_choice_index(const char *choices, const char *word, size_t length);
 int fr_choice_text(const char *choices, int index, const char **start);
 
+/* Levenshtein's distance of two words; of b, 64 bytes count. */
+int fr_spelling_distance(const char *a, const char *b);
+
 /* NULL if there is no such key. */
 const option *fr_option_find(const char *key);
 

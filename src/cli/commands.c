@@ -93,6 +93,21 @@ static const fr_flag sweep_flags[] = {
     END_OF_FLAGS,
 };
 
+static const fr_flag plan_flags[] = {
+    {"--ranks", "R", "ranks of the run; default 1"},
+    {"--device", "NAME", "a device of the table: h200, h100, a100 or cpu (a core); default: by the config's device, cpu for auto"},
+    {"--nodes", "N", "nodes they are spread over; default: as few as hold them"},
+    {"--prompts", "N", "prompts of the data, where an import would have to count them, or to ask for another size"},
+    {"--models", "M", "models of the pool, where the config does not say"},
+    {"--tasks", "T", "tasks that discovery will find"},
+    {"--tokens", "N", "tokens of a mean prompt, after cutting"},
+    {"--description-tokens", "N", "tokens of a mean description; 0: there are none"},
+    {"--devices", "FILE", "another table of devices than configs/devices.yaml"},
+    {"--json", NULL, "JSON instead of text"},
+    {"--set", "KEY=VALUE", "overrides a key of the config, e.g. --set discover.k=30; may be repeated"},
+    END_OF_FLAGS,
+};
+
 static const fr_flag no_flags[] = {END_OF_FLAGS};
 
 #define STAGE_HELP                                                                                                     \
@@ -157,6 +172,11 @@ const fr_command fr_commands[] = {
     {"eval", "CONFIG", 1, 1, "stages up to the evaluation of all routers",
      "Writes <out>/metrics.json and <out>/predictions.jsonl and prints the table." STAGE_HELP, false, eval_flags,
      fr_cmd_eval, true},
+    {"plan", "CONFIG", 1, 1, "what a run would take: time, memory, communication and files, without running it",
+     "Prints for every stage time, arithmetic, traffic, communication, peak memory of a rank and files left, for the "
+     "config's own data\nand for 279 k, 10 M and 100 M prompts; which stage stops scaling first, and where the memory "
+     "of a node ends. Rates of the devices\nstand in configs/devices.yaml, with where each comes from.",
+     true, plan_flags, fr_cmd_plan, false},
     {"sweep", "SWEEP", 1, 1, "many settings of one config: every key can vary, dev chooses",
      "SWEEP is a YAML file: config (the config that all points share), optional name and set {key: value}, and one of\n"
      "  grid    {key: [values], ...}             every combination\n"

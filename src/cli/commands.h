@@ -14,6 +14,7 @@ fr_status fr_cmd_discover(const fr_args *args);
 fr_status fr_cmd_train(const fr_args *args);
 fr_status fr_cmd_eval(const fr_args *args);
 fr_status fr_cmd_run(const fr_args *args);
+fr_status fr_cmd_plan(const fr_args *args);
 fr_status fr_cmd_sweep(const fr_args *args);
 fr_status fr_cmd_route(const fr_args *args);
 fr_status fr_cmd_report(const fr_args *args);

@@ -320,8 +320,8 @@ static fr_status cuda_open(fr_device **device, int kind, int threads)
     d->release_pinned = cuda_release_pinned;
     d->memory = cuda_memory;
     d->replay = cuda_replay;
-    d->inference_tokens = 131072;
-    d->training_tokens = 65536;
+    d->inference_tokens = FR_GPU_INFERENCE_TOKENS;
+    d->training_tokens = FR_GPU_TRAINING_TOKENS;
     snprintf(d->description, sizeof d->description, "%s: %s, %.100s, %.0f GiB", bf16 ? "cuda-bf16" : "cuda",
              bf16 ? "encoder bf16, else f32" : "f32", properties.name,
              static_cast<double>(properties.totalGlobalMem) / 1073741824.0);

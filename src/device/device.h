@@ -17,7 +17,13 @@ typedef enum fr_dtype { FR_F32, FR_F64, FR_BF16, FR_I32, FR_I64 } fr_dtype;
 size_t fr_dtype_bytes(fr_dtype dtype);
 
 /* Workspace for backward is about 30 KiB a token and layer of 384 channels in f32. */
-enum { FR_SMALL_BYTES = 256, FR_HOST_INFERENCE_TOKENS = 8192, FR_HOST_TRAINING_TOKENS = 4096 };
+enum {
+    FR_SMALL_BYTES = 256,
+    FR_HOST_INFERENCE_TOKENS = 8192,
+    FR_HOST_TRAINING_TOKENS = 4096,
+    FR_GPU_INFERENCE_TOKENS = 131072,
+    FR_GPU_TRAINING_TOKENS = 65536
+};
 
 typedef struct fr_device {
     int kind;      /* FR_DEVICE_CPU, FR_DEVICE_REF, FR_DEVICE_CUDA, ... (config.h); never AUTO */

@@ -233,18 +233,24 @@ static size_t workspace(const fr_encoder *encoder, int64_t N, int64_t B)
     return bytes;
 }
 
-fr_status fr_encoder_check_memory(const fr_encoder *encoder)
+size_t fr_encoder_bytes(const fr_encoder *encoder, size_t *parameters)
 {
     const fr_params *params = encoder->params;
-    fr_device *device = params->device;
+    const fr_device *device = params->device;
+    size_t wide = fr_dtype_bytes(device->wide);
+    *parameters = (size_t)params->elements * (wide + (device->real == device->wide ? 0 : fr_dtype_bytes(device->real))) +
+                  3 * wide * (size_t)params->state_elements;
+    return workspace(encoder, encoder->max_N, encoder->max_B);
+}
+
+fr_status fr_encoder_check_memory(const fr_encoder *encoder)
+{
+    fr_device *device = encoder->params->device;
     if (!device->memory)
         return FR_OK;
-    size_t free_bytes, total_bytes, wide = fr_dtype_bytes(device->wide);
+    size_t free_bytes, total_bytes, parameters;
     device->memory(device, &free_bytes, &total_bytes);
-    size_t parameters =
-        (size_t)params->elements * (wide + (device->real == device->wide ? 0 : fr_dtype_bytes(device->real))) +
-        3 * wide * (size_t)params->state_elements;
-    size_t need = parameters + workspace(encoder, encoder->max_N, encoder->max_B);
+    size_t need = fr_encoder_bytes(encoder, &parameters) + parameters;
     if (need <= free_bytes)
         return FR_OK;
     /* The workspace grows in proportion to the batch, but for a constant. */

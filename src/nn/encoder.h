@@ -71,6 +71,10 @@ typedef struct fr_encoder_randomness {
 int64_t fr_encoder_batch_tokens(const fr_config *config, const fr_device *device, const fr_encoder_shape *shape,
                                 bool training);
 
+/* Between create and commit: bytes of the workspace, and of all parameters declared so far with their gradients and
+ * moments. Allocates nothing on the device. */
+size_t fr_encoder_bytes(const fr_encoder *encoder, size_t *parameters);
+
 /* Between create and commit: whether a GPU has room for the workspace and for all parameters declared so far.
  * FR_FAILED with what is needed, what is free, and the encoder.batch_tokens that would fit. */
 FR_NODISCARD fr_status fr_encoder_check_memory(const fr_encoder *encoder);
