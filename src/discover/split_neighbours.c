@@ -47,6 +47,16 @@ static bool report(void *context, int64_t rows)
     return !fr_interrupt_wanted();
 }
 
+/* fr_knn of this rank alone: the others search something else. */
+static bool search_alone(search *s, int32_t *index, float *similarity, const float *queries, int64_t rows,
+                         const float *corpus, int64_t corpus_rows, const int32_t *skip)
+{
+    fr_comm_apart(true);
+    bool done = fr_knn(s->device, index, similarity, queries, corpus, rows, corpus_rows, s->d, s->k, skip, report, s);
+    fr_comm_apart(false);
+    return done;
+}
+
 static void slice_of(int64_t *at, int64_t *rows, const search *s, int rank)
 {
     int64_t all = s->first[rank + 1] - s->first[rank];
@@ -76,7 +86,7 @@ static fr_status visit(void *context, int from, const void *piece, size_t bytes)
     int64_t chunks = (s->count + QUERIES - 1) / QUERIES;
     for (int64_t c = 0; c < chunks; c++) {
         int64_t at = s->count * c / chunks, rows = s->count * (c + 1) / chunks - at;
-        if (!fr_knn(s->device, s->near, s->score, s->own + at * s->d, piece, rows, corpus, s->d, s->k, NULL, report, s))
+        if (!search_alone(s, s->near, s->score, s->own + at * s->d, rows, piece, corpus, NULL))
             return fr_interrupted();
         merge(s, at, rows, base);
         s->done += (double)rows * (double)corpus;
@@ -97,8 +107,7 @@ static fr_status search_own(search *s)
 {
     int32_t *self = count_up(s->count);
     s->here = s->count;
-    bool done = s->count == 0 || fr_knn(s->device, s->index, s->similarity, s->own, s->own, s->count, s->count, s->d,
-                                        s->k, self, report, s);
+    bool done = s->count == 0 || search_alone(s, s->index, s->similarity, s->own, s->count, s->own, s->count, self);
     free(self);
     int32_t base = (int32_t)s->first[fr_comm_rank()];
     for (int64_t x = 0; x < s->count * s->k && done; x++)
@@ -139,14 +148,15 @@ static fr_status search_few(search *s)
     int32_t *index = FR_NEW(int32_t, n * s->k), *self = count_up(n);
     memcpy(all + at * s->d, s->own, (size_t)(s->count * s->d) * sizeof *all);
     fr_comm_gather(all, s->first, (size_t)s->d * sizeof *all);
-    fr_knn(s->device, index, similarity, all, all, n, n, s->d, s->k, self, NULL, NULL);
+    s->here = n;
+    bool done = search_alone(s, index, similarity, all, n, all, n, self);
     memcpy(s->index, index + at * s->k, (size_t)(s->count * s->k) * sizeof *index);
     memcpy(s->similarity, similarity + at * s->k, (size_t)(s->count * s->k) * sizeof *similarity);
     free(self);
     free(index);
     free(similarity);
     free(all);
-    return FR_OK;
+    return fr_comm_agree(done ? FR_OK : fr_interrupted());
 }
 
 fr_status fr_split_neighbours(int32_t *index, float *similarity, const int64_t *first, const float *embedding,
