@@ -354,6 +354,10 @@ fr_status fr_config_check(const fr_config *config)
     FR_TRY(check_embeddings(config));
     if (config->eval.folds == 1)
         return fr_fail(FR_USAGE, "eval.folds is 1, want 0 (the splits of the data) or at least 2");
+    if (config->discover.graph[0] && (config->eval.folds > 0 || config->route.choose_by == FR_CHOOSE_OUT_OF_FOLD))
+        return fr_fail(FR_USAGE,
+                       "discover.graph is set, which holds the splits of the data alone, want eval.folds 0 and "
+                       "route.choose_by dev");
     if (config->synth.prompts > 0 && config->synth.prompts < 50)
         return fr_fail(FR_USAGE, "synth.prompts is %lld, want at least 50", (long long)config->synth.prompts);
     return config->llm.url[0] ? fr_config_check_llm(config) : FR_OK;

@@ -4,16 +4,12 @@
 #include "comm/comm.h"
 #include "device/device.h"
 #include "device/tables.h"
+#include "edge_weights.h"
 #include "finerouter/log.h"
 #include "ops/ops.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Differences below this are rounding of f32: RBO that is equal in truth must not fall below tau, nor be stretched to
- * the whole of [0, 1]. */
-static const float rounding = 1e-6f;
 
 static bool report(void *context, int64_t rows)
 {
@@ -85,42 +81,6 @@ static void merge_directions(fr_graph *graph, const int32_t *index, const float 
     free(start);
 }
 
-typedef struct span {
-    float low, high;
-} span;
-
-static span span_of(const float *value, const float *rbo, int64_t E, float tau)
-{
-    span s = {INFINITY, -INFINITY};
-    for (int64_t e = 0; e < E; e++) {
-        if (rbo[e] < tau)
-            continue;
-        s.low = value[e] < s.low ? value[e] : s.low;
-        s.high = value[e] > s.high ? value[e] : s.high;
-    }
-    return s;
-}
-
-static float normalised(float x, span s)
-{
-    return s.high - s.low < rounding ? 1 : (x - s.low) / (s.high - s.low);
-}
-
-/*   x_n = (x - min x) / (max x - min x) over the edges with RBO >= tau, 1 where the range is zero
- *   weight = sqrt(cos_n rbo_n), or one of the two alone; 0 for the edges below tau */
-static void weigh(fr_graph *graph, double tau, int weight)
-{
-    float least = (float)tau - rounding;
-    span cosine = span_of(graph->cosine, graph->rbo, graph->E, least);
-    span rbo = span_of(graph->rbo, graph->rbo, graph->E, least);
-    for (int64_t e = 0; e < graph->E; e++) {
-        if (graph->rbo[e] < least)
-            continue;
-        float c = normalised(graph->cosine[e], cosine), r = normalised(graph->rbo[e], rbo);
-        graph->weight[e] = weight == FR_WEIGHT_COSINE ? c : weight == FR_WEIGHT_RBO ? r : sqrtf(c * r);
-    }
-}
-
 /* Edges first .. first+count-1, to the bits they get among all: the way to compare depends on all lists together. */
 static void overlap_range(fr_graph *graph, int64_t first, int64_t count, const int16_t *top, const int16_t *bottom,
                           int64_t M, const fr_config *config, struct fr_device *device)
@@ -176,7 +136,8 @@ fr_status fr_graph_build(fr_graph *graph, const float *embedding, const int16_t 
     graph->rbo = FR_NEW(float, graph->E);
     graph->weight = FR_NEW(float, graph->E);
     overlap(graph, top, bottom, M, config, device);
-    weigh(graph, config->discover.tau, config->discover.weight);
+    fr_edge_spans spans = fr_edge_spans_of(graph, config->discover.tau);
+    fr_edges_weigh(graph, &spans, config->discover.tau, config->discover.weight);
     return FR_OK;
 }
 

@@ -3,6 +3,7 @@
 #include "discover_internal.h"
 
 #include "finerouter/log.h"
+#include "graph_shards.h"
 
 #include "base/rng.h"
 #include "comm/comm.h"
@@ -89,7 +90,9 @@ fr_status fr_discovery_create(fr_discovery **discovery, const fr_dataset *data, 
     fr_preference_ranks(x->top, x->bottom, data, config);
     float *training = take_rows(embedding, x->row, x->n, d);
     int16_t *top = take_ranks(x->top, x->row, x->n, data->M), *bottom = take_ranks(x->bottom, x->row, x->n, data->M);
-    fr_status status = fr_graph_build(&x->first, training, top, bottom, x->n, d, data->M, config, device, "neighbours");
+    fr_status status = config->discover.graph[0] ? fr_graph_shards_read(&x->first, data, training, x->n, d, config)
+                                                 : fr_graph_build(&x->first, training, top, bottom, x->n, d, data->M,
+                                                                  config, device, "neighbours");
     if (status == FR_OK)
         status = find_voters(x, training);
     free(bottom);
