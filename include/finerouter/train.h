@@ -11,6 +11,10 @@
  * counts with the mean routed quality of itself and the two before it (ties: lower loss), and the parameters kept are
  * those of that epoch, the last of the three. Test prompts are never read.
  *
+ * On several ranks (comm.h) all of them call these functions together: each does its part of every batch and of the
+ * rows that a trained model is applied to, and all end with the same results (loop.h). A rank that works apart does all
+ * of it, and so does every rank in fr_classifier_apply and fr_estimator_hidden_apply.
+ *
  * Deterministic: equal seed and threads give equal bits, also through kill and resume: a checkpoint (parameters,
  * moments, step, best epoch's parameters, dev history) is written atomically to `checkpoint` every
  * train.checkpoint_seconds and when fr_interrupt_wanted(), and removed when training has ended. One with another key is

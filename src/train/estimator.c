@@ -304,16 +304,41 @@ fr_status fr_estimator_hidden_apply(fr_estimator *e, float *h, const float *embe
     return fr_trunk_apply(e->trunk, &prompts, NULL, count, take_hidden, &(hidden_sink){h, e->host_x, e->training.d});
 }
 
+/* Slices are dealt to the ranks, as everywhere (fr_trunk_apply_shared). */
 static void apply_general(fr_estimator *e, float *estimate, const float *h, int64_t count)
 {
-    int64_t d = e->training.d;
-    for (int64_t done = 0; done < count; done += e->most_rows) {
+    int64_t d = e->training.d, M = e->M, ranks = fr_comm_ranks();
+    for (int64_t done = 0, slice = 0; done < count; done += e->most_rows, slice++) {
         int64_t rows = count - done < e->most_rows ? count - done : e->most_rows;
+        if (slice % ranks != fr_comm_rank()) {
+            memset(estimate + done * M, 0, (size_t)(rows * M) * sizeof *estimate);
+            continue;
+        }
         fr_tensor x = fr_tensor_rows(e->x, 0, rows), y = fr_tensor_rows(e->y, 0, rows);
         fr_tensor_set(x, h + done * d);
         fr_heads_forward(e->general, y, x, (fr_dropout_key){0});
-        fr_tensor_get(y, estimate + done * e->M);
+        fr_tensor_get(y, estimate + done * M);
     }
+    fr_comm_sum(estimate, count * M, FR_I32); /* bits: all but one rank bring zeros */
+}
+
+/* Estimates of task t for its rows, rows[first[t]] to rows[first[t + 1] - 1]; tasks are dealt to the ranks. */
+static void apply_tasks(fr_estimator *e, float *estimate, const float *h, const int64_t *rows, const int64_t *first)
+{
+    int64_t M = e->M, ranks = fr_comm_ranks(), count = first[e->T];
+    for (int64_t t = 0; t < e->T; t++)
+        if (t % ranks == fr_comm_rank())
+            fr_task_heads_apply(e, t, estimate, h, rows + first[t], first[t + 1] - first[t]);
+    if (ranks == 1)
+        return;
+    float *own = FR_NEW(float, count *M);
+    for (int64_t t = fr_comm_rank(); t < e->T; t += ranks)
+        for (int64_t i = first[t]; i < first[t + 1]; i++)
+            memcpy(own + i * M, estimate + rows[i] * M, (size_t)M * sizeof *own);
+    fr_comm_sum(own, count * M, FR_I32);
+    for (int64_t i = 0; i < count; i++)
+        memcpy(estimate + rows[i] * M, own + i * M, (size_t)M * sizeof *own);
+    free(own);
 }
 
 fr_status fr_estimator_apply(fr_estimator *e, float *estimate, const float *h, const int32_t *assignment, int64_t count)
@@ -336,8 +361,7 @@ fr_status fr_estimator_apply(fr_estimator *e, float *estimate, const float *h, c
     for (int64_t i = 0; i < count; i++)
         if (assignment[i] >= 0)
             rows[at[assignment[i]]++] = i;
-    for (int64_t t = 0; t < e->T; t++)
-        fr_task_heads_apply(e, t, estimate, h, rows + first[t], first[t + 1] - first[t]);
+    apply_tasks(e, estimate, h, rows, first);
     free(first);
     free(rows);
     free(at);
