@@ -2,7 +2,7 @@
 # Sets up, builds and runs all tests. Idempotent. FR_BUILD names another build folder.
 source "$(dirname "$0")/common.sh"
 
-install_packages "${packages[@]}" clang libomp-dev chromium fonts-dejavu-core python3-h5py
+install_packages "${packages[@]}" clang libomp-dev chromium fonts-dejavu-core python3-h5py slurm-wlm munge
 say "text encoder"
 scripts/get-encoder.sh
 folder=${FR_BUILD:-build-test}
