@@ -5,8 +5,8 @@
 
 #include "base/files.h"
 #include "comm/comm.h"
+#include "discover/discover_internal.h"
 #include "discover/kmeans.h"
-#include "finerouter/discover.h"
 #include "finerouter/eval.h"
 #include "finerouter/log.h"
 #include "nn/encoder.h"
@@ -149,22 +149,48 @@ static void set(planted *p, const char *setting)
     assert_ok(fr_config_set(&p->config, setting));
 }
 
-/* Quality of the later prompts, or of all, in two or three grades: rank-biased overlap has ways of its own for lists
- * without ties, of two grades, and for any. */
-static void grade(planted *p, int64_t first, float grades)
+/* Rank-biased overlap goes ways of its own, which round in their own manner, where no list of all has ties, and where
+ * all are of two grades and the edges many. The early edges, one rank's, join nodes of the first cluster alone; a
+ * rank's edges are too few for what all are enough for. */
+static void overlap(fr_buffer *out, int64_t M, bool early_ties)
 {
-    for (int64_t x = first * p->data.M; x < p->data.N * p->data.M; x++)
-        p->data.quality[x] = roundf(fminf(fmaxf(p->data.quality[x], 0), 1) * grades) / grades;
+    enum { N = 400, D = 8 };
+    fr_config config;
+    fr_device *device;
+    fr_config_defaults(&config);
+    assert_ok(fr_device_open(&device, FR_DEVICE_CPU, 1));
+    float *x = rows_of(N, D, false);
+    int16_t *top = FR_NEW(int16_t, N * M), *bottom = FR_NEW(int16_t, N * M);
+    double *score = FR_NEW(double, M);
+    for (int64_t i = 0; i < N; i++) {
+        x[i * D] += i < N / 2 ? 30 : -30;
+        unit(x + i * D, D);
+        for (int64_t m = 0; m < M; m++)
+            score[m] = i < N / 2 && !early_ties ? fr_rng_normal(7, (uint64_t)i, (uint64_t)m)
+                                                : (double)fr_rng_below(7, (uint64_t)i, (uint64_t)m, 2);
+        fr_rank_scores(top + i * M, bottom + i * M, score, NULL, M, false);
+    }
+    fr_graph graph;
+    assert_ok(fr_graph_build(&graph, x, top, bottom, N, D, M, &config, device, NULL));
+    fr_buffer_add(out, graph.rbo, (size_t)graph.E * sizeof *graph.rbo);
+    fr_graph_close(&graph);
+    free(x);
+    free(top);
+    free(bottom);
+    free(score);
+    fr_config_close(&config);
+    fr_device_close(device);
 }
 
 static void discovery(fr_buffer *out)
 {
-    static const int64_t counts[] = {3, 10, 400, 400, 400, 400}, graded[] = {3, 10, 400, 0, 350, 0};
-    for (int i = 0; i < 6; i++) {
+    overlap(out, 30, false);
+    overlap(out, 15, true);
+    static const int64_t counts[] = {3, 10, 400};
+    for (int i = 0; i < 3; i++) {
         planted p;
         planted_open(&p, counts[i], 5, 4, 16, .4, FR_DEVICE_CPU);
         plant_linear(&p, 1, .2);
-        grade(&p, graded[i], i == 5 ? 2 : 1);
         set(&p, "discover.min_task_size=2");
         for (int64_t n = 0; n < counts[i]; n++)
             p.data.description[n] = p.data.text[n];
@@ -225,9 +251,9 @@ static fr_status train_tasks(fr_buffer *out, int kind, const char *checkpoint, b
     planted_open(&p, N, M, 4, 8, .5, kind);
     plant_linear(&p, 1, .2);
     static const char *const settings[] = {
-        "qe.epochs=2",   "qe.task_epochs=6",     "qe.patience=0", "qe.hidden=6",
-        "qe.batch=16",   "qe.task_head_prior=2", "qe.dropout=.1", "train.checkpoint_seconds=0",
-        "qe.task_lr=.01"};
+        "qe.epochs=2",  "qe.task_epochs=12",    "qe.patience=3", "qe.hidden=6",
+        "qe.batch=16",  "qe.task_head_prior=0", "qe.dropout=.1", "train.checkpoint_seconds=0",
+        "qe.task_lr=.1"};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         set(&p, settings[i]);
     int32_t assignment[N];
