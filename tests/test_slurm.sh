@@ -141,6 +141,14 @@ bad=$(sbatch --parsable --output=array/bad.out --ntasks=2 "$scripts/run.sbatch" 
 job_wait "$bad" FAILED || fail "a wrong config is no failure"
 [ "$(grep -c "finerouter: nowhere.yaml" array/bad.out)" = 1 ] || { cat array/bad.out; fail "no line says what is wrong, or several do"; }
 
+# ---- ranks that stop one after the other are not killed by the first one's exit code ----
+printf '#!/bin/sh\nsleep $SLURM_PROCID\necho rank $SLURM_PROCID is through\nexit 3\n' >slow
+chmod +x slow
+slow=$(FINEROUTER=$folder/slow sbatch --parsable --no-requeue --output=array/slow.out --ntasks=2 "$scripts/run.sbatch" any.yaml)
+job_wait "$slow" FAILED || fail "a job that may not be requeued ended well after a stop"
+grep -q "rank 1 is through" array/slow.out && grep -q "goes back" array/slow.out || { cat array/slow.out; fail "the second rank was killed"; }
+scontrol show job "$slow" | grep -q "ExitCode=3:0" || fail "the exit code of a stop is not the job's"
+
 # ---- nothing stays ----
 cluster_stop
 [ -z "$(cluster_processes)" ] || fail "processes are left: $(cluster_processes)"
