@@ -18,7 +18,7 @@ synth: {prompts: 400, models: 4, tasks: 6}
 encoder: {init: random, layers: 1, hidden: 32, heads: 2, intermediate: 64, vocabulary: 1000, max_tokens: 64, train: full}
 discover: {resolution: 1, rounds: 1}
 classifier: {epochs: 10}
-qe: {epochs: 3, hidden: 16, task_epochs: 4}
+qe: {epochs: 60, patience: 0, hidden: 16, task_epochs: 4} # long enough to be hit in its middle
 train: {checkpoint_seconds: 0}
 eval: {routers: [best_single, full], bootstrap: 100}
 Y
