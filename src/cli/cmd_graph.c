@@ -62,6 +62,9 @@ static fr_status check(const fr_config *config, const char *out)
     if (!config->data.file[0])
         return fr_fail(FR_USAGE, "data.file is not set, want a data file with embeddings: write one by `finerouter "
                                  "import` or `synth`, then run `finerouter embed` with encoder.store: true");
+    if (config->encoder.embeddings != FR_EMBEDDINGS_TEXT)
+        return fr_fail(FR_USAGE,
+                       "encoder.embeddings is data, want text: this command reads what a text encoder stored");
     if (config->discover.graph[0])
         return fr_fail(FR_USAGE, "discover.graph is set: this command makes the graph that it names");
     FR_TRY(fr_config_check(config));
