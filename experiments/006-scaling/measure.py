@@ -76,7 +76,7 @@ def run(binary, ranks, out):
         seen = len(events)
         time.sleep(0.03)
     if process.returncode:
-        sys.exit(f"{' '.join(command)}: exit code {process.returncode}")
+        raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}")
     return marks, cpu, peak, time.time() - began
 
 

@@ -22,7 +22,7 @@ typedef struct fr_rates {
     char *name;
     bool gpu; /* it has a host: rates of the host's part are that device's */
     double value[FR_RATES];
-    char *source[FR_RATES]; /* "measured ...", or where else the figure comes from */
+    char *source[FR_RATES]; /* "measured ...", "as built ...", or where else the figure comes from */
 } fr_rates;
 
 /* Reads one device of a table. FR_USAGE with file and line: unknown device or key (with the nearest one), a rate that
@@ -109,7 +109,7 @@ void fr_plan_make(fr_plan *plan, const fr_workload *work, const fr_rates *rates,
 
 /* Seconds of a ring all-reduce of so many bytes:
  *
- *   2 (R - 1)/R bytes / bandwidth + 2 (R - 1) latency,   and a GPU's bytes pass its host link twice
+ *   2 (R - 1)/R bytes / bandwidth + 2 (R - 1) latency
  *
  * by the links between nodes where there are several. *sent (or NULL): bytes of a rank. */
 double fr_plan_allreduce(double *sent, double bytes, fr_ranks ranks, const fr_rates *rates);

@@ -28,7 +28,7 @@ const char *fr_rate_name(fr_rate rate)
 
 bool fr_rate_measured(const fr_rates *rates, fr_rate rate)
 {
-    return strncmp(rates->source[rate], "measured", 8) == 0;
+    return strncmp(rates->source[rate], "measured", 8) == 0 || strncmp(rates->source[rate], "as built", 8) == 0;
 }
 
 void fr_rates_close(fr_rates *rates)

@@ -26,8 +26,7 @@ double fr_plan_allreduce(double *sent, double bytes, fr_ranks ranks, const fr_ra
     if (ranks.ranks == 1)
         return 0;
     return moved / rates->value[far ? FR_RATE_net_bandwidth : FR_RATE_link_bandwidth] +
-           2 * (R - 1) * rates->value[far ? FR_RATE_net_latency : FR_RATE_link_latency] +
-           (rates->gpu ? 2 * bytes / rates->value[FR_RATE_host_link] : 0);
+           2 * (R - 1) * rates->value[far ? FR_RATE_net_latency : FR_RATE_link_latency];
 }
 
 double fr_plan_gather(double *sent, double bytes, fr_ranks ranks, const fr_rates *rates)
@@ -38,7 +37,7 @@ double fr_plan_gather(double *sent, double bytes, fr_ranks ranks, const fr_rates
         *sent = moved;
     if (ranks.ranks == 1)
         return 0;
-    return moved / rates->value[far ? FR_RATE_net_bandwidth : FR_RATE_link_bandwidth] +
+    return moved / fmin(rates->value[FR_RATE_mpi_bandwidth], far ? rates->value[FR_RATE_net_bandwidth] : INFINITY) +
            (R - 1) * rates->value[far ? FR_RATE_net_latency : FR_RATE_link_latency];
 }
 
@@ -148,6 +147,8 @@ static void embed(const bill *b, fr_stage_cost *cost)
     add_root(b, cost, rows, FR_RATE_write);
 }
 
+static const double crowded = 3.4;
+
 /* Products of 2 d, of the training prompts with each other (mirrored ones once), and of the others with them:
  *
  *   graph   mirrored n^2 + (N - n) n           resolution: auto, once more by the prompts' own embeddings
@@ -162,8 +163,10 @@ static void neighbours(const bill *b, fr_stage_cost *cost)
     pairs += (w->prompts - n) * n;
     if (fr_plan_partitions(w) > 1)
         pairs += half * n * n + w->dev * n;
+    /* A fresh encoder's rows lie close together: screening keeps more of them, measured. */
+    double slower = config->encoder.init == FR_INIT_RANDOM && !b->rates->gpu ? crowded : 1;
     /* Blocks of 1,024 rows are read once for each other block. */
-    add_shared(b, cost, 2 * d * pairs, device_rate(b, FR_RATE_knn), pairs / 1024 * 2 * d * K);
+    add_shared(b, cost, 2 * d * pairs, device_rate(b, FR_RATE_knn) / slower, pairs / 1024 * 2 * d * K);
     add_gather(b, cost, w->prompts * k * 8);
     add_alike(b, cost, n * k, FR_RATE_edges, n * k * 8);
 }
