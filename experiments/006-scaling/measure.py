@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs config.yaml on some numbers of ranks, one thread each, and holds the stages beside `finerouter plan`.
 
-usage: measure.py BINARY [RANKS ...]     default: 1 2
+usage: measure.py BINARY [RANKS ...]     default: 1 2 4
+       measure.py BINARY --table         the table again, out of results/
 Prints the Markdown table of README.md and writes results/ranks-R.json. A stage's time is the processor time of its
 slowest rank, user and system, so that other work on the machine does not count; wall seconds stand beside it."""
 import json
@@ -14,10 +15,13 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = os.path.join(HERE, "config.yaml")
-# measured stage: the plan's stages in it
-STAGES = {"data": ["data"], "embed": ["embed"], "discover": ["neighbours", "rbo", "leiden"], "phase1": ["phase1"],
-          "classifier": ["classifier"], "stage1": ["stage1"], "phase2": ["phase2"], "score": ["score"],
-          "evaluate": ["evaluate"], "finish": ["finish"]}
+# rows of the table: measured stages, and the plan's in them. What is done between two stages' ends is the later one's
+# here: the choice of theta is phase 2's, the files of the run folder are evaluation's.
+ROWS = [("data", ["data"], ["data"]), ("embed", ["embed"], ["embed"]),
+        ("neighbours, rbo, leiden", ["discover"], ["neighbours", "rbo", "leiden"]), ("phase1", ["phase1"], ["phase1"]),
+        ("classifier", ["classifier"], ["classifier"]), ("stage1", ["stage1"], ["stage1"]),
+        ("phase2, score", ["phase2", "score"], ["phase2", "score"]),
+        ("evaluate, finish", ["evaluate", "finish"], ["evaluate", "finish"])]
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -72,7 +76,7 @@ def run(binary, ranks, out):
         peak.update((p, max(peak.get(p, 0), memory[p])) for p in memory)
         events = stages_of(os.path.join(out, "log.jsonl"))
         for event in events[seen:]:
-            marks.append((event, dict(cpu), time.time()))
+            marks.append((event, dict(cpu)))
         seen = len(events)
         time.sleep(0.03)
     if process.returncode:
@@ -84,13 +88,11 @@ def measure(binary, ranks, results):
     folder = tempfile.mkdtemp()
     marks, cpu, peak, wall = run(binary, ranks, os.path.join(folder, "run"))
     stage, before = {}, {}
-    for event, at, when in marks:
+    for event, at in marks:
         spent = max((at[p] - before.get(p, 0) for p in at), default=0)
         seconds, name = event["seconds"], event["stage"]
-        if name == "evaluate":  # what is written before it belongs to no stage
-            spent *= min(1, seconds / max(seconds, when - last))
         stage[name] = {"cpu": spent, "wall": seconds, "comm": event["comm_seconds"], "comm_bytes": event["comm_bytes"]}
-        before, last = at, when
+        before = at
     whole = max(cpu.values())
     stage["finish"] = {"cpu": max(0.0, whole - sum(s["cpu"] for s in stage.values())), "wall": None, "comm": 0,
                        "comm_bytes": 0}
@@ -114,22 +116,21 @@ def planned(binary, ranks):
 
 
 def table(binary, found):
-    print("| ranks | stage | measured, CPU s | predicted, s | predicted / measured | wall, s | communication measured, predicted |")
-    print("|---|---|---|---|---|---|---|")
+    print("| ranks | stages | measured, CPU s | predicted, s | predicted / measured | wall, s | sent, measured | sent, predicted |")
+    print("|---|---|---|---|---|---|---|---|")
     for run_ in found:
-        total, plan = planned(binary, run_["ranks"])
-        for name, parts in STAGES.items():
-            mine = run_["stages"].get(name)
-            if not mine:
-                continue
-            predicted = sum(plan[p]["seconds"] for p in parts)
-            sent = sum(plan[p]["comm_bytes"] for p in parts)
-            wall = "" if mine["wall"] is None else f"{mine['wall']:.1f}"
-            ratio = f"{predicted / mine['cpu']:.2f}" if mine["cpu"] > 0.2 else "-"
-            print(f"| {run_['ranks']} | {name} | {mine['cpu']:.2f} | {predicted:.2f} | {ratio} | {wall} | "
-                  f"{mine['comm_bytes'] / 1e6:.1f}, {sent / 1e6:.1f} MB |")
-        print(f"| {run_['ranks']} | **whole** | {run_['cpu']:.1f} | {total['seconds']:.1f} | "
-              f"{total['seconds'] / run_['cpu']:.2f} | {run_['wall']:.0f} | |")
+        ranks = run_["ranks"]
+        total, plan = planned(binary, ranks)
+        for name, measured, parts in ROWS:
+            mine = [run_["stages"][stage] for stage in measured]
+            cpu, wall = sum(stage["cpu"] for stage in mine), sum(stage["wall"] or 0 for stage in mine)
+            predicted = sum(plan[part]["seconds"] for part in parts)
+            # The log counts bytes handed to the sums; a ring sends 2 (R - 1)/R of them.
+            sent = sum(stage["comm_bytes"] for stage in mine) * 2 * (ranks - 1) / ranks / 1e6
+            print(f"| {ranks} | {name} | {cpu:.2f} | {predicted:.2f} | {predicted / cpu:.2f} | {wall:.1f} | {sent:.1f} MB | "
+                  f"{sum(plan[part]['comm_bytes'] for part in parts) / 1e6:.1f} MB |")
+        print(f"| {ranks} | **whole** | {run_['cpu']:.1f} | {total['seconds']:.1f} | {total['seconds'] / run_['cpu']:.2f} | "
+              f"{run_['wall']:.0f} | | |")
     print()
     print("| ranks | peak memory of a rank, measured | predicted | files, measured | predicted |")
     print("|---|---|---|---|---|")
@@ -142,4 +143,11 @@ def table(binary, found):
 binary = os.path.abspath(sys.argv[1])
 results = os.path.join(HERE, "results")
 os.makedirs(results, exist_ok=True)
-table(binary, [measure(binary, int(ranks), results) for ranks in sys.argv[2:] or ["1", "2"]])
+if sys.argv[2:] == ["--table"]:
+    runs = []
+    for name in sorted(os.listdir(results)):
+        with open(os.path.join(results, name)) as saved:
+            runs.append(json.load(saved))
+else:
+    runs = [measure(binary, int(ranks), results) for ranks in sys.argv[2:] or ["1", "2", "4"]]
+table(binary, runs)

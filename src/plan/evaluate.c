@@ -1,4 +1,5 @@
-/* The stage that evaluates: baselines and variants of the method, which the ranks do not share out. */
+/* The stage that evaluates. A baseline is one rank's, so the ranks' time is the larger of their mean and the longest
+ * one; variants of the method are shared out as the run's own stages are. */
 #include "costs.h"
 
 #include "finerouter/eval.h"
@@ -47,36 +48,30 @@ static void of_learner(const bill *b, fr_stage_cost *cost, const learner *l)
     double own = b->rates->gpu ? 1 : b->threads;
     cost->seconds += flops / (b->rates->value[FR_RATE_small_gemm] * own) +
                      steps * (b->rates->value[FR_RATE_step] + l->params / (b->rates->value[FR_RATE_optimizer] * own));
-    cost->flops += flops * b->R;
+    cost->flops += flops;
 }
 
-static void of_search(const bill *b, fr_stage_cost *cost, double flops)
+static void of_products(const bill *b, fr_stage_cost *cost, double flops)
 {
     cost->seconds += flops / (b->rates->value[FR_RATE_knn] * (b->rates->gpu ? 1 : b->threads));
-    cost->flops += flops * b->R;
+    cost->flops += flops;
 }
 
-/* kNN: (dev + test) n products, and votes of all k of the grid. Linear: a d x d system a penalty. Avengers: k-means,
+/* Linear: a d x d system a penalty. Avengers: k-means,
  * some 20 turns of k n products. */
 static void of_baseline(const bill *b, fr_stage_cost *cost, const char *name)
 {
     const fr_workload *w = b->work;
     const fr_config *c = w->config;
-    double d = (double)w->shape.hidden, n = w->training, asked = w->dev + w->test;
+    double d = (double)w->shape.hidden, n = w->training;
     learner l;
-    if (strcmp(name, "knn") == 0) {
-        double votes = 0;
-        for (int64_t g = 0; g < c->eval.knn_k.count; g++)
-            votes += c->eval.knn_k.value[g] * asked * w->models;
-        of_search(b, cost, 2 * d * asked * n);
-        cost->seconds += votes / (b->rates->value[FR_RATE_rows] * b->threads);
-    } else if (strcmp(name, "linear") == 0) {
-        of_search(b, cost, n * d * d + (double)c->linear.ridge.count * d * d * (d / 3 + 2 * w->models));
+    if (strcmp(name, "linear") == 0) {
+        of_products(b, cost, n * d * d + (double)c->linear.ridge.count * d * d * (d / 3 + 2 * w->models));
     } else if (strncmp(name, "avengers", 8) == 0) {
         double clusters = 0;
         for (int64_t g = 0; g < c->avengers.k.count; g++)
             clusters += c->avengers.k.value[g];
-        of_search(b, cost, 2 * d * n * clusters * 20 * (double)c->avengers.restarts);
+        of_products(b, cost, 2 * d * n * clusters * 20 * (double)c->avengers.restarts);
     } else if (find_learner(&l, name, w)) {
         of_learner(b, cost, &l);
     }
@@ -127,13 +122,37 @@ int64_t fr_plan_routers(const fr_config *config)
     return all_routers(config) ? fr_baseline_count() + VARIANTS + 3 : config->eval.routers.count;
 }
 
-static void of_router(const bill *b, fr_stage_cost *cost, const char *name)
+/* (dev + test) n products, shared out as all searches are, their lists united; votes of all k of the grid. */
+static void of_knn(const bill *b, fr_stage_cost *cost)
+{
+    const fr_workload *w = b->work;
+    const fr_reals *grid = &w->config->eval.knn_k;
+    double asked = w->dev + w->test, votes = 0, most = 1;
+    for (int64_t g = 0; g < grid->count; g++) {
+        votes += grid->value[g] * asked * w->models;
+        most = fmax(most, grid->value[g]);
+    }
+    fr_stage_cost search = {0};
+    of_products(b, &search, 2 * (double)w->shape.hidden * asked * w->training);
+    cost->flops += search.flops;
+    cost->seconds +=
+        fr_plan_screening(b) * search.seconds / b->R + votes / (b->rates->value[FR_RATE_rows] * b->threads);
+    fr_plan_add_united(b, cost, asked * fmin(most, w->training) * 8, 1);
+}
+
+static void of_router(const bill *b, fr_stage_cost *cost, const char *name, double *longest, double *sum)
 {
     const fr_workload *w = b->work;
     for (int i = 0; i < VARIANTS; i++)
         if (strcmp(name, variants[i]) == 0)
             of_variant(b, cost, name);
-    of_baseline(b, cost, name);
+    if (strcmp(name, "knn") == 0)
+        of_knn(b, cost);
+    fr_stage_cost own = {0};
+    of_baseline(b, &own, name);
+    *longest = fmax(*longest, own.seconds);
+    *sum += own.seconds;
+    cost->flops += own.flops;
     /* Every router: its curve over the test prompts. */
     cost->seconds +=
         w->test * w->models * (double)w->config->eval.tolerances.count / (b->rates->value[FR_RATE_rows] * b->threads);
@@ -142,13 +161,15 @@ static void of_router(const bill *b, fr_stage_cost *cost, const char *name)
 void fr_plan_evaluate(const bill *b, fr_stage_cost *cost)
 {
     const fr_words *names = &b->work->config->eval.routers;
+    double longest = 0, sum = 0;
     if (!all_routers(b->work->config)) {
         for (int64_t i = 0; i < names->count; i++)
-            of_router(b, cost, names->word[i]);
-        return;
+            of_router(b, cost, names->word[i], &longest, &sum);
+    } else {
+        for (int64_t i = 0; i < fr_baseline_count(); i++)
+            of_router(b, cost, fr_baseline_at(i)->name, &longest, &sum);
+        for (int i = 0; i < VARIANTS; i++)
+            of_router(b, cost, variants[i], &longest, &sum);
     }
-    for (int64_t i = 0; i < fr_baseline_count(); i++)
-        of_router(b, cost, fr_baseline_at(i)->name);
-    for (int i = 0; i < VARIANTS; i++)
-        of_router(b, cost, variants[i]);
+    cost->seconds += fmax(longest, sum / b->R);
 }

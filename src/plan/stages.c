@@ -48,6 +48,18 @@ static void add_allreduce(const bill *b, fr_stage_cost *cost, double bytes, doub
     cost->comm_bytes += times * sent;
 }
 
+/* Rows that are summed in host memory, all ranks but one bringing zeros, so that the bits stay: an all-reduce by MPI.
+ */
+void fr_plan_add_united(const bill *b, fr_stage_cost *cost, double bytes, double times)
+{
+    fr_rates by_mpi = *b->rates;
+    double *link = &by_mpi.value[FR_RATE_link_bandwidth], *net = &by_mpi.value[FR_RATE_net_bandwidth], sent;
+    *link = fmin(*link, by_mpi.value[FR_RATE_mpi_bandwidth]);
+    *net = fmin(*net, by_mpi.value[FR_RATE_mpi_bandwidth]);
+    cost->comm_seconds += times * fr_plan_allreduce(&sent, bytes, b->ranks, &by_mpi);
+    cost->comm_bytes += times * sent;
+}
+
 static void add_gather(const bill *b, fr_stage_cost *cost, double bytes)
 {
     double sent;
@@ -143,11 +155,15 @@ static void embed(const bill *b, fr_stage_cost *cost)
     add_encoder(b, cost, flops, tokens * encoder_bytes(&w->shape, real_bytes(b)));
     add_alike(b, cost, w->prompts * (w->tokens + w->description_tokens), FR_RATE_tokenizer, w->prompts * w->text_bytes);
     double rows = fr_plan_embedding_bytes(w);
-    add_gather(b, cost, rows);
+    fr_plan_add_united(b, cost, rows, 1);
     add_root(b, cost, rows, FR_RATE_write);
 }
 
-static const double crowded = 3.4;
+double fr_plan_screening(const bill *b)
+{
+    const double crowded = 3.4; /* measured in experiments/006-scaling */
+    return b->work->config->encoder.init == FR_INIT_RANDOM && !b->rates->gpu ? crowded : 1;
+}
 
 /* Products of 2 d, of the training prompts with each other (mirrored ones once), and of the others with them:
  *
@@ -163,11 +179,15 @@ static void neighbours(const bill *b, fr_stage_cost *cost)
     pairs += (w->prompts - n) * n;
     if (fr_plan_partitions(w) > 1)
         pairs += half * n * n + w->dev * n;
-    /* A fresh encoder's rows lie close together: screening keeps more of them, measured. */
-    double slower = config->encoder.init == FR_INIT_RANDOM && !b->rates->gpu ? crowded : 1;
     /* Blocks of 1,024 rows are read once for each other block. */
-    add_shared(b, cost, 2 * d * pairs, device_rate(b, FR_RATE_knn) / slower, pairs / 1024 * 2 * d * K);
-    add_gather(b, cost, w->prompts * k * 8);
+    add_shared(b, cost, 2 * d * pairs, device_rate(b, FR_RATE_knn) / fr_plan_screening(b), pairs / 1024 * 2 * d * K);
+    /* The CPU's ranks unite the lists of a set in itself after blocks 0, 1, 2, 4, 8 ... of 480 rows. */
+    double turns = b->rates->gpu ? 1 : 2 + floor(log2(fmax(2, n / 480)));
+    fr_plan_add_united(b, cost, (w->prompts - n) * k * 8, 1);
+    if (!config->discover.graph[0])
+        fr_plan_add_united(b, cost, n * k * 8, turns);
+    if (fr_plan_partitions(w) > 1)
+        fr_plan_add_united(b, cost, (n + w->dev) * k * 8, turns);
     add_alike(b, cost, n * k, FR_RATE_edges, n * k * 8);
 }
 
@@ -246,7 +266,7 @@ static void apply(const bill *b, fr_stage_cost *cost, const training *t, double 
     add_shared(b, cost, rows * t->forward, device_rate(b, FR_RATE_small_gemm), rows * 4 * values);
     if (t->encoder > 0)
         add_encoder(b, cost, rows * t->encoder, rows * b->work->tokens * encoder_bytes(&b->work->shape, real_bytes(b)));
-    add_gather(b, cost, rows * values * 4);
+    fr_plan_add_united(b, cost, rows * values * 4, 1);
 }
 
 /* Projection and matcher of a prompt: 2 (2 d^2 + d T), 2 (d^2 + d T) without the projection. */
@@ -294,7 +314,7 @@ static void stage1(const bill *b, fr_stage_cost *cost)
     cost->seconds += rounds * one.seconds;
     cost->flops += folds * one.flops;
     cost->bytes += folds * one.bytes;
-    add_gather(b, cost, w->training * w->tasks * 4);
+    fr_plan_add_united(b, cost, w->prompts * w->tasks * 4, 1);
 }
 
 /* Projection and heads of a prompt: 2 (d^2 + M d H + M H), H = 1 and no second layer for linear heads. */
@@ -336,22 +356,24 @@ static void phase2(const bill *b, fr_stage_cost *cost)
                    epochs * steps * (b->rates->value[FR_RATE_task_step] + params / device_rate(b, FR_RATE_optimizer)));
     cost->flops += flops + epochs * steps * 12 * params;
     cost->bytes += epochs * steps * 28 * params;
-    for (int64_t e = 0; e < w->config->qe.task_epochs && b->ranks.ranks > 1; e++)
-        add_gather(b, cost, w->dev * w->models * 4);
+    if (b->ranks.ranks > 1)
+        for (int64_t e = 0; e < w->config->qe.task_epochs; e++)
+            add_gather(b, cost, w->dev * w->models * 4);
     add_gather(b, cost, T * params * 4);
     add_shared(b, cost, w->prompts * (forward + heads_forward(w, w->models)), device_rate(b, FR_RATE_small_gemm), 0);
-    add_gather(b, cost, w->prompts * w->models * 4);
+    fr_plan_add_united(b, cost, w->prompts * w->models * 4, 1);
     add_root(b, cost, w->prompts * w->models * 4, FR_RATE_write);
 }
 
-/* 12 values of theta over (N, T) and (N, M), 21 of alpha over (N, M), each routed on dev; by every rank. */
+/* 12 values of theta over (N, T) and (N, M), 21 of alpha over (N, M), each routed on dev; by every rank. A soft
+ * assignment's exponential takes the time of six values. */
 static void score(const bill *b, fr_stage_cost *cost)
 {
     const fr_workload *w = b->work;
     const fr_config *config = w->config;
-    double cells = w->prompts * (w->tasks + w->models);
+    double each = config->route.assignment == FR_SOFT ? 6 : 1, cells = w->prompts * (each * w->tasks + w->models);
     if (isnan(config->classifier.theta))
-        cells += 12 * w->prompts * (w->tasks + w->models);
+        cells *= 13;
     if (isnan(config->route.alpha))
         cells += 21 * w->prompts * w->models;
     add_alike(b, cost, cells, FR_RATE_rows, cells * 4);
