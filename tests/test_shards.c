@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_RANKS = 4, NONE = 99 };
+enum { MOST_RANKS = 4, NONE = 77 };
 static const char *folder, *program;
 static const char key[] = "0123456789abcdef0123456789abcdef";
 
@@ -397,18 +397,23 @@ static int rank(int argc, char **argv)
 
 /* ---- the parent ---- */
 
-/* ranks 0: without mpirun. Returns the exit code. */
+/* ranks 0: without mpirun. Returns the exit code. The sanitizer looks for leaks without mpirun alone: Open MPI leaks.
+ */
 static int on(int ranks, const char *run, const char *what, const char *checkpoint)
 {
     extern char **environ;
     char number[16];
     snprintf(number, sizeof number, "%d", ranks);
-    const char *argv[] = {"mpirun", "--oversubscribe", "-n", number, program, "--rank", folder, run,
+    const char *set = getenv("ASAN_OPTIONS");
+    char *variable = fr_format("ASAN_OPTIONS=%s:detect_leaks=0", set ? set : "");
+    const char *argv[] = {"mpirun", "--oversubscribe", "-x", variable, "-n", number, program, "--rank", folder, run,
                           what,     checkpoint,        NULL};
-    const char **from = ranks ? argv : argv + 4;
+    const char **from = ranks ? argv : argv + 6;
     pid_t pid;
     int status;
-    if (posix_spawnp(&pid, from[0], NULL, NULL, (char *const *)from, environ) != 0)
+    int failed = posix_spawnp(&pid, from[0], NULL, NULL, (char *const *)from, environ);
+    free(variable);
+    if (failed)
         return NONE;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
