@@ -180,6 +180,21 @@ void fr_comm_gather(void *rows, const int64_t *first, size_t bytes)
     TIMED(at.gather(rows, first, bytes), (size_t)(first[at.rank + 1] - first[at.rank]) * bytes);
 }
 
+void fr_comm_each(void *items, size_t bytes)
+{
+    int64_t *first = FR_NEW(int64_t, at.ranks + 1);
+    for (int r = 0; r <= at.ranks; r++)
+        first[r] = r;
+    fr_comm_gather(items, first, bytes);
+    free(first);
+}
+
+void fr_comm_unite(void *data, size_t bytes)
+{
+    FR_CHECK(bytes % 4 == 0, "%zu bytes, want whole words", bytes);
+    fr_comm_sum(data, (int64_t)(bytes / 4), FR_I32);
+}
+
 void fr_comm_ring(void *received, size_t received_bytes, const void *sent, size_t bytes)
 {
     TIMED(at.ring(received, received_bytes, sent, bytes), bytes);

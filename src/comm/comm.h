@@ -41,6 +41,13 @@ void fr_comm_sum_tensor(fr_tensor tensor);                   /* together; on the
  * 1) is the same on all. */
 void fr_comm_gather(void *rows, const int64_t *first, size_t bytes);
 
+/* Together. items (ranks): each rank brings its own, items[fr_comm_rank()], of `bytes`, and gets all others. */
+void fr_comm_each(void *items, size_t bytes);
+
+/* Together. A result that was shared out: every byte of it is made by one rank, and zero on the others. All get the
+ * whole, to the bit (also -0 and NaN). bytes: a multiple of 4. */
+void fr_comm_unite(void *data, size_t bytes);
+
 /* Together. Sends to the next rank (the last one to the root) and receives from the one before; `bytes` may differ
  * between ranks, and received_bytes is what the sender sends. */
 void fr_comm_ring(void *received, size_t received_bytes, const void *sent, size_t bytes);
@@ -65,9 +72,9 @@ void fr_shares(int64_t *first, const double *weight, int64_t n, int64_t parts);
 /* Items to parts, heaviest first, each to the part with the least so far (ties: the lower one); owner (n). */
 void fr_deal(int32_t *owner, const double *weight, int64_t n, int64_t parts);
 
-/* From true to false this rank works on something of its own: it is the one rank there is, and nothing here talks to the
- * others, however deep below it is called. For whole trainings that are dealt out: a fold, a baseline. Not nested; what
- * such work writes to files is up to it. */
+/* From true to false this rank works on something of its own: it is the one rank there is, and nothing here talks to
+ * the others, however deep below it is called. For whole trainings that are dealt out: a fold, a baseline. Not nested;
+ * what such work writes to files is up to it. */
 void fr_comm_apart(bool apart);
 
 /* ---- what it cost, and where a rank is ---- */

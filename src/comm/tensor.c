@@ -42,12 +42,9 @@ static void refuse_shared_gpus(const fr_device *device)
     } place;
     int rank = fr_comm_rank(), ranks = fr_comm_ranks();
     place *all = FR_NEW(place, ranks);
-    int64_t *first = FR_NEW(int64_t, ranks + 1);
-    for (int r = 0; r <= ranks; r++)
-        first[r] = r;
     snprintf(all[rank].host, sizeof all->host, "%s", fr_comm_host());
     snprintf(all[rank].gpu, sizeof all->gpu, "%s", device->gpu);
-    fr_comm_gather(all, first, sizeof *all);
+    fr_comm_each(all, sizeof *all);
     for (int r = 0; r < ranks; r++)
         for (int s = 0; s < r; s++)
             if (all[r].gpu[0] && strcmp(all[r].gpu, all[s].gpu) == 0 && strcmp(all[r].host, all[s].host) == 0) {
@@ -57,7 +54,6 @@ static void refuse_shared_gpus(const fr_device *device)
                 fr_watch_abandon(text);
             }
     free(all);
-    free(first);
 }
 
 static void abandon(const char *what)

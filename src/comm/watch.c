@@ -524,16 +524,12 @@ static int speaker_of(const char *host)
 {
     typedef char name[256];
     name *all = FR_NEW(name, w.ranks);
-    int64_t *first = FR_NEW(int64_t, w.ranks + 1);
-    for (int r = 0; r <= w.ranks; r++)
-        first[r] = r;
     snprintf(all[w.rank], sizeof *all, "%s", host);
-    fr_comm_gather(all, first, sizeof *all);
+    fr_comm_each(all, sizeof *all);
     int r = 1;
     while (r < w.ranks && strcmp(all[r], all[0]) == 0)
         r++;
     free(all);
-    free(first);
     return r < w.ranks ? r : 1;
 }
 

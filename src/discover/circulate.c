@@ -27,13 +27,8 @@ void fr_ring_close(fr_ring *ring)
 
 void fr_gather_numbers(int64_t *values, int64_t value)
 {
-    int ranks = fr_comm_ranks();
-    int64_t *first = FR_NEW(int64_t, ranks + 1);
-    for (int r = 0; r <= ranks; r++)
-        first[r] = r;
     values[fr_comm_rank()] = value;
-    fr_comm_gather(values, first, sizeof *values);
-    free(first);
+    fr_comm_each(values, sizeof *values);
 }
 
 int64_t fr_most(int64_t value)

@@ -267,7 +267,7 @@ fr_status fr_kmeans(int32_t *member, float *centre, double *squares, const float
     memset(centre, 0, (size_t)(k * d) * sizeof *centre);
     fr_status status = fr_comm_agree(own_starts(&c, member, centre, sum, restarts, iterations, seed));
     if (status == FR_OK) {
-        fr_comm_sum(sum, restarts, FR_I64); /* bits: all but one rank bring zeros */
+        fr_comm_unite(sum, (size_t)restarts * sizeof *sum);
         int64_t best = best_of(sum, restarts);
         int owner = (int)(best % fr_comm_ranks());
         fr_comm_broadcast(member, (size_t)n * sizeof *member, owner);

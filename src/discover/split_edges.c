@@ -181,15 +181,11 @@ static fr_edge_spans all_spans(const fr_graph *graph, double tau)
 {
     int ranks = fr_comm_ranks();
     fr_edge_spans *of = FR_NEW(fr_edge_spans, ranks);
-    int64_t *each = FR_NEW(int64_t, ranks + 1);
-    for (int r = 0; r <= ranks; r++)
-        each[r] = r;
     of[fr_comm_rank()] = fr_edge_spans_of(graph, tau);
-    fr_comm_gather(of, each, sizeof *of);
+    fr_comm_each(of, sizeof *of);
     fr_edge_spans all = of[0];
     for (int r = 1; r < ranks; r++)
         fr_edge_spans_join(&all, &of[r]);
-    free(each);
     free(of);
     return all;
 }

@@ -68,7 +68,7 @@ static int64_t least_of_ranks(int64_t value)
 {
     int64_t *each = FR_NEW(int64_t, fr_comm_ranks());
     each[fr_comm_rank()] = value;
-    fr_comm_sum(each, fr_comm_ranks(), FR_I64);
+    fr_comm_each(each, sizeof *each);
     for (int r = 0; r < fr_comm_ranks(); r++)
         value = each[r] < value ? each[r] : value;
     free(each);
@@ -106,7 +106,7 @@ fr_status fr_encoder_embed(fr_encoder *encoder, float *out, const fr_tokens *tok
     }
     status = fr_comm_agree(status);
     if (status == FR_OK)
-        fr_comm_sum(out, count * C, FR_I32); /* bits: all but one rank bring zeros */
+        fr_comm_unite(out, (size_t)(count * C) * sizeof *out);
     fr_progress_end(&progress);
     free(h);
     free(row);

@@ -319,7 +319,7 @@ static void apply_general(fr_estimator *e, float *estimate, const float *h, int6
         fr_heads_forward(e->general, y, x, (fr_dropout_key){0});
         fr_tensor_get(y, estimate + done * M);
     }
-    fr_comm_sum(estimate, count * M, FR_I32); /* bits: all but one rank bring zeros */
+    fr_comm_unite(estimate, (size_t)(count * M) * sizeof *estimate);
 }
 
 /* Estimates of task t for its rows, rows[first[t]] to rows[first[t + 1] - 1]; tasks are dealt to the ranks. */
@@ -335,7 +335,7 @@ static void apply_tasks(fr_estimator *e, float *estimate, const float *h, const 
     for (int64_t t = fr_comm_rank(); t < e->T; t += ranks)
         for (int64_t i = first[t]; i < first[t + 1]; i++)
             memcpy(own + i * M, estimate + rows[i] * M, (size_t)M * sizeof *own);
-    fr_comm_sum(own, count * M, FR_I32);
+    fr_comm_unite(own, (size_t)(count * M) * sizeof *own);
     for (int64_t i = 0; i < count; i++)
         memcpy(estimate + rows[i] * M, own + i * M, (size_t)M * sizeof *own);
     free(own);

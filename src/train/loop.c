@@ -154,9 +154,9 @@ static const char *first_name(const loop *l, char text[120], const char *name)
 {
     if (!l->shared)
         return name;
-    int64_t *has = FR_NEW(int64_t, fr_comm_ranks());
+    bool *has = FR_NEW(bool, fr_comm_ranks());
     has[fr_comm_rank()] = name != NULL;
-    fr_comm_sum(has, fr_comm_ranks(), FR_I64);
+    fr_comm_each(has, sizeof *has);
     int first = 0;
     while (first < fr_comm_ranks() && !has[first])
         first++;

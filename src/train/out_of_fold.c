@@ -83,7 +83,7 @@ fr_status fr_classifier_out_of_fold(float *logits, const fr_training *training, 
     }
     fr_comm_apart(false);
     status = fr_comm_agree(status);
-    fr_comm_sum(logits, N * T, FR_I32); /* bits: all but one rank bring zeros */
+    fr_comm_unite(logits, (size_t)(N * T) * sizeof *logits);
     for (int64_t i = 0; i < N * T; i++)
         logits[i] = fold[i / T] < 0 ? NAN : logits[i];
     if (!quiet)

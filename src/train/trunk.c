@@ -295,7 +295,7 @@ fr_status fr_trunk_apply_shared(fr_trunk *t, const fr_prompts *prompts, const in
     if (out)
         memset(out, 0, (size_t)(count * width) * sizeof *out);
     FR_TRY(fr_comm_agree(apply(t, prompts, rows, count, take, context, fr_comm_rank(), fr_comm_ranks())));
-    if (out) /* as integers: 0 + x keeps the bits of every x, also of -0 */
-        fr_comm_sum(out, count * width, FR_I32);
+    if (out)
+        fr_comm_unite(out, (size_t)(count * width) * sizeof *out);
     return FR_OK;
 }
