@@ -131,6 +131,24 @@ static void all_sums(int rank, int ranks)
     }
 }
 
+/* One item of each, and a result of which each makes a part: its bits, also those of -0 and NaN. */
+static void each_and_unite(int rank, int ranks)
+{
+    int16_t item[16] = {0};
+    item[rank] = (int16_t)(rank + 7);
+    fr_comm_each(item, sizeof *item);
+    float own[32] = {0};
+    static const float kinds[] = {-0.0f, NAN, 1.5f};
+    own[2 * rank] = kinds[rank % 3];
+    own[2 * rank + 1] = (float)rank;
+    fr_comm_unite(own, sizeof own);
+    for (int r = 0; r < ranks; r++) {
+        WANT(item[r] == r + 7, "item of rank %d is %d", r, item[r]);
+        WANT(memcmp(&own[2 * r], &kinds[r % 3], sizeof *own) == 0 && own[2 * r + 1] == (float)r, "part of rank %d", r);
+    }
+    WANT(own[2 * ranks] == 0, "nobody's part is %g", (double)own[2 * ranks]);
+}
+
 /* Sums in pieces, the tensor's form, and the same bits on all ranks. */
 static void many_sums(int rank, int ranks)
 {
@@ -207,6 +225,7 @@ static fr_status collectives(int rank, int ranks)
     for (int p = 0; p < 3; p++) {
         fr_transport_most = pieces[p];
         all_sums(rank, ranks);
+    each_and_unite(rank, ranks);
         many_sums(rank, ranks);
         gathers(rank);
         rings(rank, ranks);
@@ -286,6 +305,9 @@ static fr_status tensors(int rank, int ranks, bool shared)
         WANT(data[k] == factor * (float)(k + 1), "sum %g", (double)data[k]);
     if (getenv("FAKE_NCCL_BROKEN"))
         usleep(20000000); /* waits for the GPU */
+    double loss = 0.25; /* must not go through the host: a training sums one every step */
+    fr_comm_sum_tensor((fr_tensor){&loss, device, FR_F64, 1, {1}});
+    WANT(loss == 0.25 * (double)factor, "f64 sum %g", loss);
     device->queue = queue;
     fr_device_close(device);
     return FR_OK;

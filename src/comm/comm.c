@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "finerouter/log.h"
-#include "nccl.h"
+#include "gpu_sum.h"
 #include "transport.h"
 #include "watch.h"
 

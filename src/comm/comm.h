@@ -85,7 +85,8 @@ typedef struct fr_comm_cost {
 } fr_comm_cost;
 fr_comm_cost fr_comm_spent(void); /* since the start */
 
-/* Where this rank is, for the line that names a lost one: "quality estimator", 57. Cheap; what must live on. */
+/* Where this rank is, for the line that names a lost one: "quality estimator", 57; -1: no step. Cheap; what must live
+ * on. */
 void fr_comm_at(const char *what, int64_t step);
 
 #endif

@@ -1,7 +1,7 @@
 /* tensor.c - sums of tensors: host memory as it lies there, GPU memory by NCCL or, without it, through the host. */
 #include "base/memory.h"
 #include "finerouter/log.h"
-#include "nccl.h"
+#include "gpu_sum.h"
 #include "transport.h"
 #include "watch.h"
 
@@ -105,12 +105,12 @@ void fr_comm_sum_tensor(fr_tensor tensor)
         choose(tensor.device);
     if (!tensor.device->queue) {
         fr_comm_sum(tensor.data, fr_tensor_count(&tensor), tensor.dtype);
-    } else if (!by_nccl || tensor.dtype != FR_F32) {
+    } else if (!by_nccl) {
         through_host(tensor);
     } else {
         double began = fr_seconds();
         fr_watch_enter();
-        const char *why = fr_nccl_sum(tensor.data, fr_tensor_count(&tensor), tensor.device->stream);
+        const char *why = fr_nccl_sum(tensor.data, fr_tensor_count(&tensor), tensor.dtype, tensor.device->stream);
         if (why)
             abandon(why);
         fr_watch_leave();

@@ -108,7 +108,7 @@ static void overlap(fr_graph *graph, const int16_t *top, const int16_t *bottom, 
     int64_t *first = FR_NEW(int64_t, fr_comm_ranks() + 1);
     fr_shares(first, NULL, graph->E, fr_comm_ranks());
     int64_t from = first[fr_comm_rank()], count = first[fr_comm_rank() + 1] - from;
-    fr_comm_at("rank-biased overlap", graph->E);
+    fr_comm_at("rank-biased overlap", -1);
     if (count > 0)
         overlap_range(graph, from, count, top, bottom, M, config, device);
     fr_comm_gather(graph->rbo, first, sizeof *graph->rbo);

@@ -128,7 +128,7 @@ static void all_means(double *mean, const sample *d, int64_t resamples, uint64_t
 {
     int64_t *first = FR_NEW(int64_t, fr_comm_ranks() + 1);
     fr_shares(first, NULL, resamples, fr_comm_ranks());
-    fr_comm_at("bootstrap", resamples);
+    fr_comm_at("the bootstrap", -1);
 #pragma omp parallel
     {
         double *weight = FR_NEW(double, d->count);

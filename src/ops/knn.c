@@ -278,7 +278,7 @@ bool fr_knn_shared(fr_device *device, int32_t *index, float *similarity, const f
                 .context = context,
                 .part = fr_comm_rank(),
                 .parts = fr_comm_ranks()};
-    fr_comm_at("nearest neighbours", nq);
+    fr_comm_at("nearest neighbours", -1);
     bool more = find(&w);
     return w.parts == 1 ? more : exchange(&w, more);
 }

@@ -1,4 +1,4 @@
-#include "nccl.h"
+#include "gpu_sum.h"
 
 #include "comm.h"
 
@@ -10,7 +10,7 @@
 typedef struct unique_id {
     char internal[128];
 } unique_id;
-enum { SUCCESS = 0, IN_PROGRESS = 7, FLOAT32 = 7, SUM = 0 };
+enum { SUCCESS = 0, IN_PROGRESS = 7, FLOAT32 = 7, FLOAT64 = 8, SUM = 0 };
 
 static struct {
     int (*GetUniqueId)(unique_id *id);
@@ -67,11 +67,13 @@ const char *fr_nccl_start(int rank, int ranks)
     return NULL;
 }
 
-const char *fr_nccl_sum(void *data, int64_t count, void *stream)
+const char *fr_nccl_sum(void *data, int64_t count, fr_dtype dtype, void *stream)
 {
+    FR_CHECK(dtype == FR_F32 || dtype == FR_F64, "NCCL sums F32 and F64 here, not dtype %d", (int)dtype);
+    int type = dtype == FR_F32 ? FLOAT32 : FLOAT64;
     void *comm = atomic_load(&communicator);
     const char *broken = fr_nccl_broken();
-    return broken ? broken : text_of(nccl.AllReduce(data, data, (size_t)count, FLOAT32, SUM, comm, stream));
+    return broken ? broken : text_of(nccl.AllReduce(data, data, (size_t)count, type, SUM, comm, stream));
 }
 
 const char *fr_nccl_broken(void)
