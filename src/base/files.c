@@ -86,7 +86,9 @@ fr_status fr_file_read(char **data, size_t *bytes, const char *path, size_t limi
 fr_status fr_replace_begin(char **temporary, const char *path)
 {
     char *folder = fr_path_folder(path);
-    *temporary = fr_format("%s/.%s.tmp-%ld", folder, fr_path_base(path), (long)getpid());
+    char host[65] = ""; /* nodes of a cluster share folders, and have the same numbers for processes */
+    gethostname(host, sizeof host - 1);
+    *temporary = fr_format("%s/.%s.tmp-%s-%ld", folder, fr_path_base(path), host, (long)getpid());
     fr_status status = FR_OK;
     int fd = open(*temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (fd < 0)

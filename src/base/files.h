@@ -16,7 +16,7 @@ FR_NODISCARD fr_status fr_make_folders(const char *path); /* mkdir -p; error nam
 FR_NODISCARD fr_status fr_file_read(char **data, size_t *bytes, const char *path, size_t limit);
 
 /* Atomic replacement in three steps:
- *   fr_replace_begin(&temporary, path)   a name beside path, e.g. "runs/a/.metrics.json.tmp-4711"; checks the folder
+ *   fr_replace_begin(&temporary, path)   a name beside path, e.g. "runs/a/.metrics.json.tmp-node7-4711"; checks the folder
  * can be written
  *   ... write that file and close it ...
  *   fr_replace_end(temporary, path)      fsync file, rename, fsync folder; frees temporary

@@ -57,7 +57,7 @@ static void tell(const fr_shards_summary *summary, double seconds)
     free(waited);
 }
 
-static fr_status check(const fr_config *config, const char *out)
+static fr_status check(const fr_config *config)
 {
     if (!config->data.file[0])
         return fr_fail(FR_USAGE, "data.file is not set, want a data file with embeddings: write one by `finerouter "
@@ -67,12 +67,7 @@ static fr_status check(const fr_config *config, const char *out)
                        "encoder.embeddings is data, want text: this command reads what a text encoder stored");
     if (config->discover.graph[0])
         return fr_fail(FR_USAGE, "discover.graph is set: this command makes the graph that it names");
-    FR_TRY(fr_config_check(config));
-    char *text = fr_config_text(config);
-    fr_status status = fr_comm_same("config", text);
-    free(text);
-    FR_TRY(fr_comm_agree(status));
-    return fr_comm_agree(fr_comm_same("--out", out));
+    return fr_config_check(config);
 }
 
 static fr_status make(const fr_config *config, const char *out, const char *key, fr_device *device)
@@ -87,15 +82,17 @@ static fr_status make(const fr_config *config, const char *out, const char *key,
     if (status == FR_OK)
         tell(&summary, fr_seconds() - start);
     free(folder);
-    return status;
+    return status == FR_INTERRUPTED
+               ? fr_fail(status, "stopped as asked; the same command makes the graph from the start")
+               : status;
 }
 
 static fr_status run(const fr_config *config, const char *out, const char *key)
 {
-    FR_TRY(check(config, out));
+    FR_TRY(check(config));
     fr_device *device;
-    int threads = config->top.threads == 0 && fr_comm_ranks() > 1 ? fr_comm_cores() : (int)config->top.threads, lock;
-    FR_TRY(fr_device_open(&device, config->top.device, threads));
+    int lock;
+    FR_TRY(fr_run_device_open(&device, config, out));
     char *cache = fr_cache_folder(config, out);
     fr_status status = fr_comm_agree(fr_run_folder_open(&lock, config, out, cache, device));
     if (status == FR_OK) {

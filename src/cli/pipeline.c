@@ -438,33 +438,12 @@ static fr_status run_stages(fr_run *run, fr_stage last)
     return status;
 }
 
-/* Ranks that see another config, or would compute with other kernels, would part ways in the middle of the run. */
-static fr_status compare_ranks(const fr_config *config, const char *out, const fr_device *device)
-{
-    char *text = fr_config_text(config),
-         *build = fr_format("%s: %s kernels, %d threads", fr_commit(), device->kernels->name, device->threads);
-    fr_status status = fr_comm_same("config", text);
-    if (status == FR_OK)
-        status = fr_comm_same("--out", out);
-    if (status == FR_OK)
-        status = fr_comm_same("build", build);
-    free(text);
-    free(build);
-    return status;
-}
-
 fr_status fr_pipeline(const fr_config *config, const char *out, fr_stage last)
 {
     FR_TRY(fr_config_check(config));
     FR_TRY(fr_check_routers(config));
     fr_device *device;
-    int threads = config->top.threads == 0 && fr_comm_ranks() > 1 ? fr_comm_cores() : (int)config->top.threads;
-    FR_TRY(fr_device_open(&device, config->top.device, threads));
-    fr_status same = compare_ranks(config, out, device);
-    if (same != FR_OK) {
-        fr_device_close(device);
-        return same;
-    }
+    FR_TRY(fr_run_device_open(&device, config, out));
     char *cache = fr_cache_folder(config, out);
     int lock;
     fr_status status = fr_run_folder_open(&lock, config, out, cache, device);

@@ -32,6 +32,30 @@ char *fr_cache_folder(const fr_config *config, const char *out)
     return cache;
 }
 
+static fr_status compare_ranks(const fr_config *config, const char *out, const fr_device *device)
+{
+    char *text = fr_config_text(config),
+         *build = fr_format("%s: %s kernels, %d threads", fr_commit(), device->kernels->name, device->threads);
+    fr_status status = fr_comm_agree(fr_comm_same("config", text));
+    if (status == FR_OK)
+        status = fr_comm_agree(fr_comm_same("--out", out));
+    if (status == FR_OK)
+        status = fr_comm_agree(fr_comm_same("build", build));
+    free(text);
+    free(build);
+    return status;
+}
+
+fr_status fr_run_device_open(fr_device **device, const fr_config *config, const char *out)
+{
+    int threads = config->top.threads == 0 && fr_comm_ranks() > 1 ? fr_comm_cores() : (int)config->top.threads;
+    FR_TRY(fr_device_open(device, config->top.device, threads));
+    fr_status status = compare_ranks(config, out, *device);
+    if (status != FR_OK)
+        fr_device_close(*device);
+    return status;
+}
+
 static fr_status take_lock(int *lock, const char *out)
 {
     char *path = fr_path_join(out, ".lock");
@@ -39,7 +63,7 @@ static fr_status take_lock(int *lock, const char *out)
     fr_status status = FR_OK;
     if (*lock < 0)
         status = fr_fail(FR_FAILED, "%s: cannot write into the run folder: %s", path, strerror(errno));
-    else if (flock(*lock, LOCK_EX | LOCK_NB) != 0)
+    else if (flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) /* else a file system without locks */
         status = fr_fail(FR_FAILED,
                          "%s: another finerouter is writing into this folder; wait for it, or give another --out", out);
     free(path);

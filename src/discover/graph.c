@@ -6,6 +6,7 @@
 #include "device/tables.h"
 #include "edge_weights.h"
 #include "finerouter/log.h"
+#include "half_edges.h"
 #include "ops/ops.h"
 
 #include <stdlib.h>
@@ -33,20 +34,7 @@ fr_status fr_neighbours(int32_t *index, float *similarity, const float *queries,
     return done ? FR_OK : fr_interrupted();
 }
 
-/* Directed neighbour lists (n, k) -> undirected edges, sorted. Where both directions are there, the one from the
- * smaller end gives the cosine. Bucket by the smaller end, then sort each bucket by the larger one. */
-typedef struct half_edge {
-    int32_t other;
-    bool backward;
-    float cosine;
-} half_edge;
-
-static int by_other(const void *a, const void *b)
-{
-    const half_edge *x = a, *y = b;
-    return x->other != y->other ? (x->other > y->other) - (x->other < y->other) : x->backward - y->backward;
-}
-
+/* Directed neighbour lists (n, k) -> undirected edges: bucketed by the smaller end. */
 static void merge_directions(fr_graph *graph, const int32_t *index, const float *similarity, int64_t k)
 {
     int64_t n = graph->nodes;
@@ -57,25 +45,15 @@ static void merge_directions(fr_graph *graph, const int32_t *index, const float 
     for (int64_t i = 0; i < n; i++)
         start[i + 1] += start[i];
     memcpy(next, start, (size_t)n * sizeof *next);
-    half_edge *half = FR_NEW(half_edge, start[n]);
+    fr_half_edge *half = FR_NEW(fr_half_edge, start[n]);
     for (int64_t x = 0; x < n * k; x++) {
         int32_t i = (int32_t)(x / k), j = index[x];
         if (j < 0)
             continue;
-        half[next[i < j ? i : j]++] = (half_edge){.other = i < j ? j : i, .backward = i > j, .cosine = similarity[x]};
+        half[next[i < j ? i : j]++] =
+            (fr_half_edge){.other = i < j ? j : i, .backward = i > j, .cosine = similarity[x]};
     }
-    graph->edges = FR_NEW(int32_t, 2 * start[n]);
-    graph->cosine = FR_NEW(float, start[n]);
-    for (int64_t i = 0; i < n; i++) {
-        qsort(half + start[i], (size_t)(start[i + 1] - start[i]), sizeof *half, by_other);
-        for (int64_t x = start[i]; x < start[i + 1]; x++) {
-            if (x > start[i] && half[x].other == half[x - 1].other)
-                continue;
-            graph->edges[2 * graph->E] = (int32_t)i;
-            graph->edges[2 * graph->E + 1] = half[x].other;
-            graph->cosine[graph->E++] = half[x].cosine;
-        }
-    }
+    fr_half_edges_join(graph, half, start, 0, n);
     free(half);
     free(next);
     free(start);

@@ -2,6 +2,7 @@
 #include "circulate.h"
 #include "comm/comm.h"
 #include "edge_weights.h"
+#include "half_edges.h"
 #include "split_graph.h"
 
 #include <stdlib.h>
@@ -75,19 +76,6 @@ static fr_status exchange(lists *l)
     return status;
 }
 
-/* Where both directions are there, the one from the smaller end gives the cosine: as in graph.c. */
-typedef struct half_edge {
-    int32_t other;
-    bool backward;
-    float cosine;
-} half_edge;
-
-static int by_other(const void *a, const void *b)
-{
-    const half_edge *x = a, *y = b;
-    return x->other != y->other ? (x->other > y->other) - (x->other < y->other) : x->backward - y->backward;
-}
-
 /* The own node at the smaller end of entry x, -1: there is none. */
 static int64_t small_end(const lists *l, int64_t x)
 {
@@ -96,7 +84,7 @@ static int64_t small_end(const lists *l, int64_t x)
 }
 
 /* start (count + 1): where the half edges of each own node begin. */
-static half_edge *bucket(int64_t *start, const lists *l)
+static fr_half_edge *bucket(int64_t *start, const lists *l)
 {
     int64_t *next = FR_NEW(int64_t, l->count);
     for (int64_t x = 0; x < l->count * l->k; x++)
@@ -108,16 +96,16 @@ static half_edge *bucket(int64_t *start, const lists *l)
         start[i + 1] += start[i];
     if (l->count)
         memcpy(next, start, (size_t)l->count * sizeof *next);
-    half_edge *half = FR_NEW(half_edge, start[l->count]);
+    fr_half_edge *half = FR_NEW(fr_half_edge, start[l->count]);
     for (int64_t x = 0; x < l->count * l->k; x++) {
         int64_t small = small_end(l, x), i = l->at + x / l->k;
         if (small < 0)
             continue;
         bool backward = l->index[x] < i;
-        half[next[small]++] = (half_edge){backward ? (int32_t)i : l->index[x], backward, l->similarity[x]};
+        half[next[small]++] = (fr_half_edge){backward ? (int32_t)i : l->index[x], backward, l->similarity[x]};
     }
     for (int64_t p = 0; p < l->arrived; p++)
-        half[next[l->came[p].small - l->at]++] = (half_edge){l->came[p].large, true, l->came[p].cosine};
+        half[next[l->came[p].small - l->at]++] = (fr_half_edge){l->came[p].large, true, l->came[p].cosine};
     free(next);
     return half;
 }
@@ -125,28 +113,12 @@ static half_edge *bucket(int64_t *start, const lists *l)
 static void to_edges(fr_graph *graph, lists *l)
 {
     int64_t *start = FR_NEW(int64_t, l->count + 1);
-    half_edge *half = bucket(start, l);
+    fr_half_edge *half = bucket(start, l);
     free(l->index);
     free(l->similarity);
     free(l->came);
     *l = (lists){.at = l->at, .count = l->count};
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < l->count; i++)
-        qsort(half + start[i], (size_t)(start[i + 1] - start[i]), sizeof *half, by_other);
-    for (int64_t i = 0; i < l->count; i++)
-        for (int64_t x = start[i]; x < start[i + 1]; x++)
-            graph->E += x == start[i] || half[x].other != half[x - 1].other;
-    graph->edges = FR_NEW(int32_t, 2 * graph->E);
-    graph->cosine = FR_NEW(float, graph->E);
-    int64_t e = 0;
-    for (int64_t i = 0; i < l->count; i++)
-        for (int64_t x = start[i]; x < start[i + 1]; x++) {
-            if (x > start[i] && half[x].other == half[x - 1].other)
-                continue;
-            graph->edges[2 * e] = (int32_t)(l->at + i);
-            graph->edges[2 * e + 1] = half[x].other;
-            graph->cosine[e++] = half[x].cosine;
-        }
+    fr_half_edges_join(graph, half, start, l->at, l->count);
     free(half);
     free(start);
 }

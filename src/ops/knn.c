@@ -30,11 +30,11 @@ typedef struct search {
     const float *queries, *corpus;
     const int32_t *skip; /* (nq) or NULL */
     int64_t nq, nc, d, k;
-    void *real_queries, *real_corpus, *real_scores; /* (BLOCK,d), (BLOCK,d), (BLOCK,BLOCK); NULL where real is f32 */
-    float *scores, *turned;                         /* (BLOCK,BLOCK) */
     bool (*progress)(void *context, int64_t rows);
     void *context;
-    int64_t part, parts, pair; /* pairs of blocks so far: this part has every parts-th */
+    void *real_queries, *real_corpus, *real_scores; /* (BLOCK,d), (BLOCK,d), (BLOCK,BLOCK); NULL where real is f32 */
+    float *scores, *turned;                         /* (BLOCK,BLOCK) */
+    int64_t part, parts, pair;                      /* pairs of blocks so far: this part has every parts-th */
 } search;
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -244,19 +244,7 @@ bool fr_knn(fr_device *device, int32_t *index, float *similarity, const float *q
             int64_t nc, int64_t d, int64_t k, const int32_t *skip, bool (*progress)(void *context, int64_t rows),
             void *context)
 {
-    search w = {.device = device,
-                .similarity = similarity,
-                .index = index,
-                .queries = queries,
-                .corpus = corpus,
-                .skip = skip,
-                .nq = nq,
-                .nc = nc,
-                .d = d,
-                .k = k,
-                .progress = progress,
-                .context = context,
-                .parts = 1};
+    search w = {device, similarity, index, queries, corpus, skip, nq, nc, d, k, progress, context, .parts = 1};
     return find(&w);
 }
 
@@ -264,18 +252,18 @@ bool fr_knn_shared(fr_device *device, int32_t *index, float *similarity, const f
                    int64_t nq, int64_t nc, int64_t d, int64_t k, const int32_t *skip,
                    bool (*progress)(void *context, int64_t rows), void *context)
 {
-    search w = {.device = device,
-                .similarity = similarity,
-                .index = index,
-                .queries = queries,
-                .corpus = corpus,
-                .skip = skip,
-                .nq = nq,
-                .nc = nc,
-                .d = d,
-                .k = k,
-                .progress = progress,
-                .context = context,
+    search w = {device,
+                similarity,
+                index,
+                queries,
+                corpus,
+                skip,
+                nq,
+                nc,
+                d,
+                k,
+                progress,
+                context,
                 .part = fr_comm_rank(),
                 .parts = fr_comm_ranks()};
     fr_comm_at("nearest neighbours", -1);
