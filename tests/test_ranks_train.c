@@ -1,6 +1,7 @@
 /* Training on several ranks is training on one: the same losses step by step but for the order of sums, the same
  * parameters on every rank, and a checkpoint that goes on on another number of ranks. Ranks are this program started
  * again by mpirun. */
+#include "mpirun.h"
 #include "train_texts.h"
 
 #include "comm/comm.h"
@@ -8,13 +9,11 @@
 #include "train/checkpoint.h"
 
 #include <signal.h>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_RANKS = 4, MOST_EPOCHS = 64, PROMPTS = 240, NONE = 99 };
+enum { MOST_RANKS = 4, MOST_EPOCHS = 64, PROMPTS = 240 };
 static const char key[] = "0123456789abcdef0123456789abcdef";
 static const char *folder, *program;
 
@@ -108,7 +107,7 @@ static int rank(int argc, char **argv)
     fr_interrupt_install();
     fr_status status = fr_comm_start();
     if (status == FR_USAGE)
-        return NONE;
+        return NO_RANKS;
     folder = argv[2];
     char *pid = fr_format("%d", (int)getpid()), *path = fr_format("%s/pid.%d", folder, fr_comm_rank());
     if (status == FR_OK)
@@ -124,26 +123,10 @@ static int rank(int argc, char **argv)
 
 /* ---- the parent ---- */
 
-/* ranks 0: without mpirun. One case where it is given. */
+/* One case where it is given. */
 static pid_t start(int ranks, const char *run, const char *name, const char *checkpoint, const char *epochs)
 {
-    extern char **environ;
-    char number[16];
-    snprintf(number, sizeof number, "%d", ranks);
-    const char *argv[] = {"mpirun", "--oversubscribe", "-n",   number, program, "--rank", folder, run,
-                          name,     checkpoint,        epochs, NULL};
-    const char **from = ranks ? argv : argv + 4;
-    pid_t pid;
-    if (posix_spawnp(&pid, from[0], NULL, NULL, (char *const *)from, environ) != 0)
-        return -1;
-    return pid;
-}
-
-static int finish(pid_t pid)
-{
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return ranks_start(ranks, program, (const char *const[]){"--rank", folder, run, name, checkpoint, epochs, NULL});
 }
 
 typedef struct course {
@@ -214,8 +197,8 @@ static bool ranks_work(void)
     static int code = -1;
     pid_t pid = code < 0 ? start(2, "try", "cfcb", "", "1") : 0;
     if (pid > 0)
-        code = finish(pid);
-    if (code != 0 && code != NONE)
+        code = ranks_end(pid);
+    if (code != 0 && code != NO_RANKS)
         fail_msg("mpirun ended with %d", code);
     return pid >= 0 && code == 0;
 }
@@ -227,13 +210,13 @@ static void test_losses(void **state)
         skip();
     static course want[CASES], got;
     double worst[2] = {0};
-    assert_int_equal(finish(start(0, "alone", NULL, NULL, NULL)), 0);
+    assert_int_equal(ranks_end(start(0, "alone", NULL, NULL, NULL)), 0);
     for (int i = 0; i < CASES; i++)
         read_course(&want[i], "alone", cases[i], 1);
     for (int ranks = 2; ranks <= MOST_RANKS; ranks++) {
         char run[8];
         snprintf(run, sizeof run, "on%d", ranks);
-        assert_int_equal(finish(start(ranks, run, NULL, NULL, NULL)), 0);
+        assert_int_equal(ranks_end(start(ranks, run, NULL, NULL, NULL)), 0);
         for (int i = 0; i < CASES; i++) {
             bool ref = cases[i][2] == 'r';
             read_course(&got, run, cases[i], ranks);
@@ -251,8 +234,8 @@ static void test_again(void **state)
     if (!ranks_work())
         skip();
     static course first, second;
-    assert_int_equal(finish(start(2, "first", "qecw", "", "12")), 0);
-    assert_int_equal(finish(start(2, "second", "qecw", "", "12")), 0);
+    assert_int_equal(ranks_end(start(2, "first", "qecw", "", "12")), 0);
+    assert_int_equal(ranks_end(start(2, "second", "qecw", "", "12")), 0);
     read_course(&first, "first", "qecw", 2);
     read_course(&second, "second", "qecw", 2);
     assert_memory_equal(&first, &second, sizeof first);
@@ -281,7 +264,7 @@ static void stop_and_resume(const char *name)
 {
     static course want, got;
     char *checkpoint = fr_format("%s/%s.checkpoint", folder, name), *text;
-    assert_int_equal(finish(start(0, "whole", name, "", "60")), 0);
+    assert_int_equal(ranks_end(start(0, "whole", name, "", "60")), 0);
     pid_t pid = start(2, "stopped", name, checkpoint, "60");
     if (!await(checkpoint, 5, pid))
         fail_msg("%s: the run ended before it could be stopped", name);
@@ -289,9 +272,9 @@ static void stop_and_resume(const char *name)
     size_t bytes;
     assert_ok(fr_file_read(&text, &bytes, path, 0));
     kill((pid_t)atoi(text), SIGTERM);
-    assert_int_equal(finish(pid), FR_INTERRUPTED);
+    assert_int_equal(ranks_end(pid), FR_INTERRUPTED);
     assert_true(fr_file_exists(checkpoint));
-    assert_int_equal(finish(start(3, "stopped", name, checkpoint, "60")), 0);
+    assert_int_equal(ranks_end(start(3, "stopped", name, checkpoint, "60")), 0);
     assert_false(fr_file_exists(checkpoint));
     read_course(&want, "whole", name, 1);
     read_course(&got, "stopped", name, 3); /* the log goes on where it stood */

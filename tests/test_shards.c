@@ -1,6 +1,7 @@
 /* What several ranks share out is the same bits as one rank computes: embeddings, neighbours, the graph, Leiden,
  * k-means, folds, task heads, the bootstrap. Ranks are this program started again by mpirun; every rank writes what it
  * got, one file a case, and the files are compared with those of a process of its own. */
+#include "mpirun.h"
 #include "train_data.h"
 
 #include "base/files.h"
@@ -13,11 +14,9 @@
 #include "ops/ops.h"
 
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_RANKS = 4, NONE = 77 };
+enum { MOST_RANKS = 4 };
 static const char *folder, *program;
 static const char key[] = "0123456789abcdef0123456789abcdef";
 
@@ -383,7 +382,7 @@ static int rank(int argc, char **argv)
     fr_interrupt_install();
     fr_status status = fr_comm_start();
     if (status == FR_USAGE)
-        return NONE;
+        return NO_RANKS;
     folder = argv[2];
     fr_buffer out = {0};
     if (argc == 4)
@@ -397,26 +396,10 @@ static int rank(int argc, char **argv)
 
 /* ---- the parent ---- */
 
-/* ranks 0: without mpirun. Returns the exit code. The sanitizer looks for leaks without mpirun alone: Open MPI leaks.
- */
 static int on(int ranks, const char *run, const char *what, const char *checkpoint)
 {
-    extern char **environ;
-    char number[16];
-    snprintf(number, sizeof number, "%d", ranks);
-    const char *set = getenv("ASAN_OPTIONS");
-    char *variable = fr_format("ASAN_OPTIONS=%s:detect_leaks=0", set ? set : "");
-    const char *argv[] = {"mpirun", "--oversubscribe", "-x", variable, "-n", number, program, "--rank", folder, run,
-                          what,     checkpoint,        NULL};
-    const char **from = ranks ? argv : argv + 6;
-    pid_t pid;
-    int status;
-    int failed = posix_spawnp(&pid, from[0], NULL, NULL, (char *const *)from, environ);
-    free(variable);
-    if (failed)
-        return NONE;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    pid_t pid = ranks_start(ranks, program, (const char *const[]){"--rank", folder, run, what, checkpoint, NULL});
+    return pid < 0 ? NO_RANKS : ranks_end(pid);
 }
 
 static char *result(const char *run, const char *name, int of, size_t *bytes)
@@ -449,7 +432,7 @@ static void same_bits(void **state)
         char run[8];
         snprintf(run, sizeof run, "on%d", ranks);
         int code = on(ranks, run, NULL, NULL);
-        if (code == NONE)
+        if (code == NO_RANKS)
             skip();
         assert_int_equal(code, 0);
         for (int c = 0; c < CASES; c++)
@@ -466,12 +449,12 @@ static void stopped_and_resumed(void **state)
         char *checkpoint = fr_format("%s/checkpoint%d", folder, i), run[16];
         snprintf(run, sizeof run, "resumed%d", i);
         int code = on(ways[i][0], run, "stop", checkpoint);
-        if (code == NONE)
+        if (code == NO_RANKS)
             skip();
         assert_int_equal(code, 0);
         assert_true(fr_file_exists(checkpoint));
         code = on(ways[i][1], run, "resume", checkpoint);
-        if (code == NONE)
+        if (code == NO_RANKS)
             skip();
         assert_int_equal(code, 0);
         assert_false(fr_file_exists(checkpoint));
