@@ -2,6 +2,7 @@
  * for bit; and what is read of them is checked. Without mpirun, one rank only. */
 #include "discover/discover_internal.h"
 #include "discover/graph_shards.h"
+#include "discover/half_edges.h"
 #include "test.h"
 
 #include "base/files.h"
@@ -358,9 +359,28 @@ static void what_is_wrong_is_said(void **state)
     given_close(&g);
 }
 
+/* Nodes 5 and 6 of a rank; where both directions are there, and differ, the smaller end's cosine counts, whichever came
+ * first. */
+static void half_edges_become_edges(void **state)
+{
+    (void)state;
+    fr_half_edge half[] = {{9, true, .1f},  {7, false, .2f}, {9, false, .3f},
+                           {8, false, .4f}, {8, true, .5f},  {7, true, .6f}};
+    const int64_t start[] = {0, 3, 6};
+    static const int32_t edges[] = {5, 7, 5, 9, 6, 7, 6, 8};
+    static const float cosine[] = {.2f, .3f, .6f, .4f};
+    fr_graph graph = {.nodes = 10};
+    fr_half_edges_join(&graph, half, start, 5, 2);
+    assert_int_equal(graph.E, 4);
+    assert_memory_equal(graph.edges, edges, sizeof edges);
+    assert_memory_equal(graph.cosine, cosine, sizeof cosine);
+    fr_graph_close(&graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(half_edges_become_edges),
         cmocka_unit_test(two_grades_on_any_ranks),
         cmocka_unit_test(graded_lists),
         cmocka_unit_test(lists_without_ties),
